@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The frame every module of the collection hangs in: what is asked, what went wrong, and one way to run it.
+
+A module file holds its documentation, an ``ARGUMENTS`` mapping (the keyword arguments of ``AnsibleModule``) and a
+function ``run(call) -> result``. The same function runs in a module process (:func:`run_module`) and inside the
+control process (``plugin_utils/in_process.py``), so it must not print, exit or read ``AnsibleModule``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class RollbackError(Exception):
+    """Something the user has to know: what was wrong, where, and the next thing to do.
+
+    ``details`` become keys of the failed task's result, for people and playbooks to read.
+    """
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+
+def _ignore(_message: str) -> None:
+    """Drop a message nobody listens for."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request to a module: validated parameters and how Ansible wants it done."""
+
+    params: Mapping[str, Any]
+    check_mode: bool = False
+    diff: bool = False
+    warn: Callable[[str], None] = _ignore
+    progress: Callable[[str], None] = _ignore
+    secrets: set[str] = field(default_factory=set)
+    """Values that must never be shown, found while running; both runners blank them in the result."""
+
+
+Run = Callable[[Call], dict[str, Any]]
+
+
+def failure(error: RollbackError) -> dict[str, Any]:
+    """The result of a failed task for ``error``."""
+    return {"changed": False, **error.details, "failed": True, "msg": error.message}
+
+
+def run_module(arguments: Mapping[str, Any], run: Run) -> None:
+    """Run ``run`` as an ordinary Ansible module process."""
+    from ansible.module_utils.basic import AnsibleModule
+
+    module = AnsibleModule(**arguments)
+    secrets: set[str] = set()
+    call = Call(params=module.params, check_mode=module.check_mode, diff=module._diff, warn=module.warn, secrets=secrets)
+    try:
+        result = run(call)
+    except RollbackError as error:
+        result = failure(error)
+    module.no_log_values.update(secrets)
+    if result.pop("failed", False):
+        module.fail_json(**result)
+    module.exit_json(**result)

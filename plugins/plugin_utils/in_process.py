@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs a module of this collection inside the control process when its target is the control node itself.
+
+A module process costs 0.3 to 0.9 s of CPU on the control node, most of it for unpacking and importing; the same code
+called in the worker costs 0.02 s. Delegated to another host, run with ``become``, ``async`` or ``environment``, the
+module runs as an ordinary module: same file, same arguments, same result.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any, ClassVar
+
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.parameters import remove_values
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, RollbackError, failure
+
+display = Display()
+
+# AnsibleModule's names for the relations between arguments are the validator's names too.
+RELATIONS = ("mutually_exclusive", "required_together", "required_one_of", "required_if", "required_by")
+
+
+class InProcess(ActionBase):  # type: ignore[misc]
+    """Base of the action plugins: a subclass only names its module."""
+
+    module: ClassVar[ModuleType]
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Run the module here if here is where it belongs, else hand it to Ansible's module runner."""
+        self._supports_check_mode = True
+        self._supports_async = True
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        if not self._belongs_here(task_vars):
+            return {**result, **self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val)}
+        return {**result, **self._run_here(task_vars)}
+
+    def _belongs_here(self, task_vars: dict[str, Any]) -> bool:
+        interpreter = task_vars.get("ansible_python_interpreter")
+        own = task_vars.get("ansible_playbook_python")
+        return (
+            self._connection.transport in ("local", "ansible.builtin.local")
+            and not self._task.async_val
+            and not self._play_context.become
+            and not any(self._task.environment or [])
+            and interpreter in (None, own, "auto", "auto_silent", "auto_legacy", "auto_legacy_silent")
+        )
+
+    def _run_here(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        arguments = self.module.ARGUMENTS
+        if self._task.check_mode and not arguments.get("supports_check_mode"):
+            return {"skipped": True, "msg": "the module does not support check mode"}
+        spec = arguments["argument_spec"]
+        validator = ArgumentSpecValidator(spec, **{name: arguments[name] for name in RELATIONS if name in arguments})
+        validated = validator.validate(dict(self._task.args))
+        if validated.error_messages:
+            raise AnsibleActionFail(f"{self._task.action}: {'; '.join(validated.error_messages)}")
+        secrets: set[str] = set()
+        call = Call(
+            params=validated.validated_parameters,
+            check_mode=self._task.check_mode,
+            diff=self._task.diff,
+            warn=display.warning,
+            progress=lambda message: display.display(f"  {task_vars.get('inventory_hostname', '')}: {message}"),
+            secrets=secrets,
+        )
+        try:
+            outcome = self.module.run(call)
+        except RollbackError as error:
+            outcome = failure(error)
+        secrets.update(validated._no_log_values)
+        cleaned: dict[str, Any] = remove_values(outcome, secrets)
+        return cleaned
