@@ -1,0 +1,1 @@
+DROP TABLE orders, products, sessions, customers;
