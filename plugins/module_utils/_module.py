@@ -8,6 +8,9 @@ control process (``plugin_utils/in_process.py``), so it must not print, exit or 
 
 from __future__ import annotations
 
+import getpass
+import os
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +32,15 @@ def _ignore(_message: str) -> None:
     """Drop a message nobody listens for."""
 
 
+def who() -> str:
+    """``user@host`` of this process; a user without a name in the password file is told by number."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
 @dataclass(frozen=True)
 class Call:
     """One request to a module: validated parameters and how Ansible wants it done."""
@@ -38,6 +50,8 @@ class Call:
     diff: bool = False
     warn: Callable[[str], None] = _ignore
     progress: Callable[[str], None] = _ignore
+    caller: str = ""
+    """Who asks: ``user@host``, followed by ``/pid`` of the control process where that is known."""
     secrets: set[str] = field(default_factory=set)
     """Values that must never be shown, found while running; both runners blank them in the result."""
 
@@ -56,7 +70,14 @@ def run_module(arguments: Mapping[str, Any], run: Run) -> None:
 
     module = AnsibleModule(**arguments)
     secrets: set[str] = set()
-    call = Call(params=module.params, check_mode=module.check_mode, diff=module._diff, warn=module.warn, secrets=secrets)
+    call = Call(
+        params=module.params,
+        check_mode=module.check_mode,
+        diff=module._diff,
+        warn=module.warn,
+        caller=who(),
+        secrets=secrets,
+    )
     try:
         result = run(call)
     except RollbackError as error:

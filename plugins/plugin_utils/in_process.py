@@ -8,6 +8,7 @@ module runs as an ordinary module: same file, same arguments, same result.
 
 from __future__ import annotations
 
+import os
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -16,7 +17,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, RollbackError, failure
+from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, RollbackError, failure, who
 
 display = Display()
 
@@ -67,6 +68,8 @@ class InProcess(ActionBase):  # type: ignore[misc]
             diff=self._task.diff,
             warn=display.warning,
             progress=lambda message: display.display(f"  {task_vars.get('inventory_hostname', '')}: {message}"),
+            # Ansible forks a worker for every task: its parent is the control process.
+            caller=f"{who()}/{os.getppid()}",
             secrets=secrets,
         )
         try:

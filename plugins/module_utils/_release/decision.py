@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Decides whether a rollback may start: a trigger has fired, or people who may judge a condition have judged it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .._module import RollbackError
+
+
+@dataclass(frozen=True)
+class Maker:
+    """A person in a role, as in ``Security Lead: Kim Reyes``."""
+
+    role: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.role})"
+
+
+def parse_makers(text: str) -> list[Maker]:
+    """Read ``Role: Name, Role: Name``; a name alone has no role, and so decides nothing."""
+    makers = []
+    for part in filter(None, (piece.strip() for piece in re.split(r"[,;]", text))):
+        role, colon, name = (word.strip() for word in part.partition(":"))
+        if not colon or not role or not name:
+            raise RollbackError(
+                f"decided_by: {part!r} has no role or no name; give both, as in -e 'decided_by=\"DBA: Ann Lee\"'"
+            )
+        makers.append(Maker(role, name))
+    return makers
+
+
+def by_trigger(triggers: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """The decision that fired triggers make on their own, or None when none has fired."""
+    fired = [trigger for trigger in triggers if trigger["verdict"] == "fail"]
+    if not fired:
+        return None
+    return {
+        "kind": "automatic",
+        "reason": "; ".join(str(trigger["message"]) for trigger in fired),
+        "makers": [],
+        "evidence": [dict(trigger) for trigger in triggers],
+    }
+
+
+def by_condition(
+    condition: str, conditions: Mapping[str, Mapping[str, Any]], decided_by: str, requester: str, reason: str
+) -> dict[str, Any]:
+    """The decision of people: every role that the condition asks for has to be among the makers.
+
+    Raises RollbackError naming what is still needed.
+    """
+    if condition not in conditions:
+        known = "; ".join(f"{name} ({entry['text']})" for name, entry in conditions.items())
+        raise RollbackError(f"condition {condition!r} is not one of: {known}")
+    entry = conditions[condition]
+    makers = parse_makers(decided_by)
+    wanted = [str(role) for role in entry["makers"]]
+    present = {maker.role.casefold(): maker for maker in makers}
+    missing = [role for role in wanted if role.casefold() not in present]
+    if missing:
+        example = ", ".join(f"{role}: NAME" for role in wanted)
+        raise RollbackError(
+            f"{entry['text']}: this is for {' and '.join(wanted)} to decide, and {' and '.join(missing)} has not; "
+            f"run again with -e 'decided_by=\"{example}\"'"
+        )
+    deciding = [present[role.casefold()] for role in wanted]
+    names = [maker.name.casefold() for maker in deciding]
+    if len(set(names)) < len(names):
+        raise RollbackError(f"{entry['text']}: {deciding[0].name} cannot decide in two roles; two people are wanted")
+    if len(wanted) > 1 and requester.casefold() in names:
+        raise RollbackError(f"{entry['text']}: {requester} asks for the rollback and so cannot be one of its deciders")
+    return {
+        "kind": "manual",
+        "condition": condition,
+        "reason": reason or str(entry["text"]),
+        "makers": [str(maker) for maker in deciding],
+        "evidence": [],
+    }
+
+
+def refuse(triggers: Sequence[Mapping[str, Any]], conditions: Mapping[str, Mapping[str, Any]]) -> RollbackError:
+    """Why nothing starts: what each trigger said, and what a person would have to say."""
+    said = "; ".join(f"{trigger['name']}: {trigger['verdict']}" for trigger in triggers) or "no triggers are defined"
+    known = ", ".join(conditions)
+    return RollbackError(
+        f"no automatic trigger has fired ({said}) and no condition was given: nothing is rolled back. "
+        f"A person decides with -e condition=NAME -e 'decided_by=\"ROLE: NAME\"'; conditions: {known}",
+        triggers=[dict(trigger) for trigger in triggers],
+    )

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The run record: the durable journal of one rollback, as data and as pure steps from one state to the next."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from .._module import RollbackError
+
+RUNNING, COMPLETED, FAILED = "running", "completed", "failed"
+STARTED, DONE = "started", "done"
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds, as it stands in records and reports."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One phase of a rollback: when it ran, how it ended and what it found."""
+
+    name: str
+    status: str
+    started_at: str
+    ended_at: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What the world forgets: who, why, when, and what was found on the way."""
+
+    id: str
+    release: str
+    previous: str
+    service: str
+    document: str
+    environment: str
+    opened_at: str
+    opened_by: str
+    status: str = RUNNING
+    closed_at: str | None = None
+    decision: Mapping[str, Any] = field(default_factory=dict)
+    steps: tuple[Step, ...] = ()
+    notices: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data: what is stored and what modules return."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RunRecord:
+        """Read what :meth:`to_json` wrote; keys of later versions are left aside."""
+        known = {item.name for item in fields(cls)}
+        steps = tuple(Step(**step) for step in data.get("steps", ()))
+        rest = {key: value for key, value in data.items() if key in known and key not in ("steps", "notices")}
+        return cls(**rest, steps=steps, notices=tuple(data.get("notices", ())))
+
+
+def unfinished(records: Iterable[RunRecord], release: str, environment: str) -> RunRecord | None:
+    """The newest record of this rollback that did not end well, if there is one: a re-run goes on with it."""
+    mine = [record for record in records if (record.release, record.environment) == (release, environment)]
+    newest = max(mine, key=lambda record: record.opened_at, default=None)
+    return newest if newest and newest.status != COMPLETED else None
+
+
+def new_id(release: str, now: datetime) -> str:
+    """Name of a record: good as part of a file name and, in lower case, of a Kubernetes object's name."""
+    return f"{release}-{now.astimezone(UTC):%Y%m%dt%H%M%S}z"
+
+
+def object_name(record_id: str) -> str:
+    """The Kubernetes name of a record: RFC 1123, so nothing but lower case, digits, dots and dashes."""
+    return "rollback-" + re.sub(r"[^a-z0-9.-]+", "-", record_id.lower()).strip("-.")
+
+
+def resume(record: RunRecord, decision: Mapping[str, Any]) -> RunRecord:
+    """Take up an unfinished record again; its first decision stands."""
+    return replace(record, status=RUNNING, closed_at=None, decision=record.decision or dict(decision))
+
+
+def note(record: RunRecord, steps: Sequence[Mapping[str, Any]], now: datetime) -> RunRecord:
+    """Write down that steps started, were done or failed; a step that was begun before keeps its first start."""
+    known = {step.name: step for step in record.steps}
+    for item in steps:
+        name, status, details = item["name"], item["status"], item.get("details") or {}
+        before = known.get(name)
+        started_at = before.started_at if before else timestamp(now)
+        merged = {**(before.details if before else {}), **details}
+        if before and before.status == DONE and status == STARTED:
+            continue
+        ended_at = None if status == STARTED else timestamp(now)
+        known[name] = Step(name, status, started_at, ended_at, merged)
+    return replace(record, steps=tuple(known.values()))
+
+
+def remember(record: RunRecord, notices: Sequence[str], facts: Mapping[str, Any]) -> RunRecord:
+    """Add notices that went out and facts; a fact that is known already is not overwritten by nothing."""
+    sent = tuple(dict.fromkeys((*record.notices, *notices)))
+    told = {key: value for key, value in facts.items() if value is not None}
+    return replace(record, notices=sent, facts={**record.facts, **told})
+
+
+def close(record: RunRecord, outcome: str, now: datetime) -> RunRecord:
+    """End the record; steps that were under way when a rollback failed are marked failed."""
+    if outcome not in (COMPLETED, FAILED):
+        raise RollbackError(f"a run record ends as {COMPLETED} or {FAILED}, not as {outcome!r}")
+    at = timestamp(now)
+    steps = tuple(
+        replace(step, status=FAILED, ended_at=at) if step.status == STARTED and outcome == FAILED else step
+        for step in record.steps
+    )
+    return replace(record, status=outcome, closed_at=at, steps=steps)

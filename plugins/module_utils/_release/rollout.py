@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is left to do to undo a release, seen from the manifest and the live world: steps, strategy and obstacles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+QUIESCE, ROLLING, NONE = "quiesce", "rolling", "none"
+WHY = {
+    QUIESCE: "a breaking down-migration is left, so no code may run while the schema changes",
+    ROLLING: "no breaking down-migration is left, so pods are replaced one by one and no request fails",
+    NONE: "everything is at the previous release already",
+}
+
+Observed = Sequence[Mapping[str, Any]]
+
+
+def applications_left(observed: Observed) -> list[dict[str, Any]]:
+    """A step for each workload that runs the release, or that was scaled down and not yet brought back."""
+    steps = []
+    for workload in observed:
+        interrupted = workload["position"] == "previous" and workload.get("recorded_replicas") is not None
+        if workload["position"] == "release" or interrupted:
+            images = ", ".join(workload["images"].values())
+            target = workload.get("target") or {}
+            to = ", ".join(target.get("images", {}).values()) or images
+            steps.append(_step("application", workload["name"], images, to))
+    return steps
+
+
+def databases_left(observed: Observed, databases: Observed) -> list[dict[str, Any]]:
+    """A step for each database that is not at the previous release's migration."""
+    wanted = {database["name"]: database for database in databases}
+    return [
+        _step("database", name, f"migration {found['current']}", f"migration {wanted[name]['previous']}")
+        for name, found in ((item["name"], item) for item in observed)
+        if str(found["current"]) != str(wanted[name]["previous"])
+    ]
+
+
+def configurations_left(observed: Observed) -> list[dict[str, Any]]:
+    """A step for each secret whose data is not the previous version's."""
+    return [
+        _step(
+            "configuration",
+            secret["path"],
+            f"version {secret['live_version']}",
+            f"the data of version {secret['version']}",
+        )
+        for secret in observed
+        if not secret["equal"]
+    ]
+
+
+def problems(applications: Observed, databases: Observed, wanted: Observed, configurations: Observed) -> list[str]:
+    """Why the release cannot be undone as its manifest says, one sentence each; none when it can."""
+    found = []
+    for workload in applications:
+        place = f"{workload['kind'].lower()}/{workload['name']}"
+        if workload["position"] == "other":
+            images = ", ".join(workload["images"].values())
+            found.append(f"{place} runs {images}, neither the release nor the previous one: somebody deployed since")
+        elif workload["position"] == "release" and not workload.get("target"):
+            found.append(f"{place}: no revision of the previous image is left to come back to")
+        if workload.get("owner"):
+            found.append(f"{place} is managed by {workload['owner']['tool']}: {workload['owner']['advice']}")
+        found += [f"{place}: {text}" for text in workload.get("problems") or []]
+    plans = {database["name"]: database for database in wanted}
+    for database in databases:
+        place = f"database {database['name']}"
+        ends = (str(plans[database["name"]]["current"]), str(plans[database["name"]]["previous"]))
+        at_rest = str(database["current"]) in ends
+        if not at_rest:
+            found.append(f"{place} is at migration {database['current']}, neither {ends[0]} nor {ends[1]}")
+        found += [f"{place}: {text}" for text in database.get("problems") or []]
+    for secret in configurations:
+        place = f"{secret['mount']}/{secret['path']}"
+        if secret["equal"]:
+            continue
+        if secret["target_state"] != "exists":
+            found.append(f"{place}: version {secret['version']} is {secret['target_state']}")
+        elif secret["position"] == "other":
+            found.append(f"{place} was changed after the release: its data is neither version's of the manifest")
+    return found
+
+
+def strategy(databases: Sequence[Mapping[str, Any]], wanted: Observed, left: Sequence[object]) -> str:
+    """How pods are replaced: see :data:`WHY`."""
+    if not left:
+        return NONE
+    breaking = {database["name"] for database in wanted if database["breaking"]}
+    return QUIESCE if any(step["name"] in breaking for step in databases) else ROLLING
+
+
+def _step(component: str, name: str, before: str, after: str) -> dict[str, Any]:
+    return {"component": component, "name": name, "from": before, "to": after}

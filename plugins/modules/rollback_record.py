@@ -1,0 +1,223 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: rollback_record
+version_added: 0.1.0
+short_description: Write the run record of a rollback
+description:
+  - The run record is the durable journal of one rollback. It holds what the world forgets, such as who decided and why,
+    when each step started and ended, and which notices went out.
+  - It is kept in a ConfigMap of the cluster, so that it survives the control node; or in a file where there is no
+    cluster.
+  - A rollback that was interrupted is taken up in the record it began with.
+author: The octalume.rollback authors (@octalume)
+extends_documentation_fragment:
+  - octalume.rollback.attributes
+  - octalume.rollback.record
+  - kubernetes.core.k8s_auth_options
+attributes:
+  diff_mode:
+    support: none
+    description: The result holds the whole record.
+  idempotent:
+    support: partial
+    description: Opening takes up the unfinished record; every note is a new entry with its own time.
+options:
+  state:
+    description:
+      - V(open) begins a record, or takes up the unfinished one of the same release and environment.
+      - V(noted) writes down O(steps), O(notices) and O(facts).
+      - V(completed) and V(failed) end it, after writing down what they are given.
+    type: str
+    choices: [open, noted, completed, failed]
+    default: noted
+  release:
+    description: The release that is rolled back.
+    type: str
+    required: true
+  environment:
+    description: Where it is rolled back.
+    type: str
+    required: true
+  header:
+    description: C(previous), C(service) and C(document) of the manifest; wanted when the record is opened.
+    type: dict
+  decision:
+    description: The decision to roll back, as M(octalume.rollback.rollback_decision_info) returns it.
+    type: dict
+    default: {}
+  steps:
+    description: Steps to write down.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the step.
+        type: str
+        required: true
+      status:
+        description: What happened to it. The first start and the last end of a step are kept.
+        type: str
+        choices: [started, done, failed]
+        required: true
+      details:
+        description: What was found; added to what the step has.
+        type: dict
+        default: {}
+  notices:
+    description: Identifiers of notices that went out.
+    type: list
+    elements: str
+    default: []
+  facts:
+    description: Whatever else has to be known later; added to what there is.
+    type: dict
+    default: {}
+"""
+
+EXAMPLES = r"""
+- name: Begin the record, or take up the one of an interrupted run
+  octalume.rollback.rollback_record:
+    namespace: production
+    release: 1.4.2
+    environment: eu-west
+    state: open
+    header:
+      previous: 1.4.1
+      service: shop
+      document: P7-ROLLBACK-142
+    decision: "{{ decision }}"
+
+- name: The database is about to change
+  octalume.rollback.rollback_record:
+    namespace: production
+    release: 1.4.2
+    environment: eu-west
+    steps:
+      - name: downgrade
+        status: started
+"""
+
+RETURN = r"""
+record:
+  description: The record as it stands now.
+  returned: success
+  type: dict
+  contains:
+    id:
+      description: Name of the record.
+      type: str
+      sample: 1.4.2-20261123t181500z
+    status:
+      description: V(running), V(completed) or V(failed).
+      type: str
+      sample: running
+    opened_at:
+      description: When the rollback began, in UTC.
+      type: str
+      sample: "2026-11-23T18:15:00.000Z"
+    steps:
+      description: The steps with C(name), C(status), C(started_at), C(ended_at) and C(details).
+      type: list
+      elements: dict
+    notices:
+      description: Identifiers of the notices that went out.
+      type: list
+      elements: str
+resumed:
+  description: Whether the record of an interrupted run was taken up.
+  returned: success
+  type: bool
+  sample: false
+where:
+  description: The file, or the command that shows the ConfigMap.
+  returned: success
+  type: str
+  sample: kubectl get configmap rollback-1.4.2-20261123t181500z -n production -o yaml
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.adapter import AUTH_ARGUMENTS
+from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, RollbackError, run_module
+from ansible_collections.octalume.rollback.plugins.module_utils._release import record as journal
+from ansible_collections.octalume.rollback.plugins.module_utils._release.store import STORE_ARGUMENTS, open_store
+
+STEP = {
+    "name": {"type": "str", "required": True},
+    "status": {"type": "str", "required": True, "choices": ["started", "done", "failed"]},
+    "details": {"type": "dict", "default": {}},
+}
+ARGUMENTS: dict[str, Any] = {
+    "argument_spec": {
+        "state": {"type": "str", "choices": ["open", "noted", "completed", "failed"], "default": "noted"},
+        "release": {"type": "str", "required": True},
+        "environment": {"type": "str", "required": True},
+        "header": {"type": "dict"},
+        "decision": {"type": "dict", "default": {}},
+        "steps": {"type": "list", "elements": "dict", "default": [], "options": STEP},
+        "notices": {"type": "list", "elements": "str", "default": []},
+        "facts": {"type": "dict", "default": {}},
+        **STORE_ARGUMENTS["options"],
+        **AUTH_ARGUMENTS,
+    },
+    "required_if": [("state", "open", ("header",))],
+    "mutually_exclusive": STORE_ARGUMENTS["mutually_exclusive"],
+    "required_one_of": STORE_ARGUMENTS["required_one_of"],
+    "supports_check_mode": True,
+}
+
+
+def run(call: Call) -> dict[str, Any]:
+    """Load, take the next state, save."""
+    wanted, now = call.params, datetime.now(UTC)
+    store = open_store(wanted)
+    before = journal.unfinished(store.load(), wanted["release"], wanted["environment"])
+    if wanted["state"] == "open":
+        after = journal.resume(before, wanted["decision"]) if before else _begin(call, now)
+    elif before:
+        after = before
+    elif call.check_mode:
+        return {"changed": False, "record": None, "resumed": False, "where": ""}
+    else:
+        raise RollbackError(f"no run record is open for release {wanted['release']} in {wanted['environment']}")
+    after = journal.remember(journal.note(after, wanted["steps"], now), wanted["notices"], wanted["facts"])
+    if wanted["state"] in (journal.COMPLETED, journal.FAILED):
+        after = journal.close(after, wanted["state"], now)
+    changed = after != before
+    if changed and not call.check_mode:
+        store.save(after)
+    return {
+        "changed": changed,
+        "record": after.to_json(),
+        "resumed": before is not None,
+        "where": store.where(after),
+    }
+
+
+def _begin(call: Call, now: datetime) -> journal.RunRecord:
+    wanted = call.params
+    return journal.RunRecord(
+        id=journal.new_id(wanted["release"], now),
+        release=wanted["release"],
+        environment=wanted["environment"],
+        opened_at=journal.timestamp(now),
+        opened_by=call.caller,
+        decision=wanted["decision"],
+        **{key: str(wanted["header"].get(key, "")) for key in ("previous", "service", "document")},
+    )
+
+
+def main() -> None:
+    """Run as a module process."""
+    run_module(ARGUMENTS, run)
+
+
+if __name__ == "__main__":
+    main()
