@@ -26,8 +26,9 @@ class Holder:
     def parse(cls, text: str) -> Holder:
         """Read the written form; text of another tool becomes a user without a process."""
         who, _, pid = text.rpartition("/")
-        user, _, host = (who or text).partition("@")
-        return cls(user, host, int(pid)) if who and pid.isdecimal() else cls(user, host)
+        known = bool(who) and pid.isdecimal()
+        user, _, host = (who if known else text).partition("@")
+        return cls(user, host, int(pid) if known else None)
 
 
 @dataclass(frozen=True)

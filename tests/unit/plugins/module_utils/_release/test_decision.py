@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who may start a rollback, and what is still needed when nobody has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
+from ansible_collections.octalume.rollback.plugins.module_utils._release.decision import (
+    by_condition,
+    by_trigger,
+    parse_makers,
+    refuse,
+)
+
+CONDITIONS: dict[str, Any] = {
+    "security": {"text": "Security vulnerability", "makers": ["Security Lead"]},
+    "corruption": {"text": "Data corruption", "makers": ["DBA", "Dev Lead"]},
+}
+QUIET = {"name": "latency", "verdict": "pass", "message": "p99 is 0.2 s"}
+LOUD = {"name": "errors", "verdict": "fail", "message": "error rate 0.27 > 0.10 for 300 s"}
+
+
+@pytest.mark.parametrize("verdict", ["pass", "inconclusive", "error"])
+def test_only_a_fired_trigger_decides(verdict: str) -> None:
+    assert by_trigger([{**LOUD, "verdict": verdict}]) is None
+
+
+def test_a_fired_trigger_decides_and_every_trigger_is_evidence() -> None:
+    decision = by_trigger([QUIET, LOUD])
+    assert decision is not None
+    assert decision["kind"] == "automatic"
+    assert decision["reason"] == LOUD["message"]
+    assert decision["evidence"] == [QUIET, LOUD]
+
+
+@pytest.mark.parametrize(
+    ("condition", "decided_by", "makers"),
+    [
+        ("security", "Security Lead: Kim Reyes", ["Kim Reyes (Security Lead)"]),
+        ("security", "security lead:Kim Reyes; DBA: Ann Lee", ["Kim Reyes (security lead)"]),
+        ("corruption", "Dev Lead: Bo Chen, DBA: Ann Lee", ["Ann Lee (DBA)", "Bo Chen (Dev Lead)"]),
+    ],
+)
+def test_the_roles_of_a_condition_decide_it(condition: str, decided_by: str, makers: list[str]) -> None:
+    decision = by_condition(condition, CONDITIONS, decided_by, "Sam Ode", "")
+    assert decision["makers"] == makers
+    assert decision["reason"] == CONDITIONS[condition]["text"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "decided_by", "requester", "message"),
+    [
+        ("boredom", "DBA: Ann Lee", "", "condition 'boredom' is not one of: security .*; corruption"),
+        ("security", "", "", "for Security Lead to decide, and Security Lead has not"),
+        ("security", "DBA: Ann Lee", "", "Security Lead has not"),
+        ("corruption", "DBA: Ann Lee", "", "for DBA and Dev Lead to decide, and Dev Lead has not"),
+        ("corruption", "DBA: Ann Lee, Dev Lead: ann lee", "", "Ann Lee cannot decide in two roles"),
+        ("corruption", "DBA: Ann Lee, Dev Lead: Bo Chen", "Bo Chen", "Bo Chen asks for the rollback and so cannot"),
+        ("security", "Kim Reyes", "", "'Kim Reyes' has no role or no name"),
+        ("security", "Security Lead:", "", "has no role or no name"),
+    ],
+)
+def test_anything_else_is_refused_with_what_is_needed(
+    condition: str, decided_by: str, requester: str, message: str
+) -> None:
+    with pytest.raises(RollbackError, match=message):
+        by_condition(condition, CONDITIONS, decided_by, requester, "")
+
+
+def test_makers_are_read_from_text() -> None:
+    assert [str(maker) for maker in parse_makers(" A: b ,C:d;")] == ["b (A)", "d (C)"]
+
+
+def test_a_refusal_tells_what_was_asked_and_what_would_do() -> None:
+    error = refuse([QUIET], CONDITIONS)
+    assert "latency: pass" in error.message
+    assert "conditions: security, corruption" in error.message
+    assert "no triggers are defined" in refuse([], CONDITIONS).message

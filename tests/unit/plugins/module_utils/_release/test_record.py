@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The run record: how it grows, ends, is taken up again and is kept in files."""
+
+from __future__ import annotations
+
+import json
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
+from ansible_collections.octalume.rollback.plugins.module_utils._release.record import (
+    RunRecord,
+    close,
+    new_id,
+    note,
+    object_name,
+    remember,
+    resume,
+    timestamp,
+    unfinished,
+)
+from ansible_collections.octalume.rollback.plugins.module_utils._release.store import FileStore
+
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+LATER = NOON + timedelta(seconds=5)
+
+
+def a_record(**changes: object) -> RunRecord:
+    """A record of release 1.4.2 that has just been opened."""
+    values = {
+        "id": new_id("1.4.2", NOON),
+        "release": "1.4.2",
+        "previous": "1.4.1",
+        "service": "shop",
+        "document": "P7-ROLLBACK-142",
+        "environment": "eu-west",
+        "opened_at": timestamp(NOON),
+        "opened_by": "dana@ops-1/4711",
+    }
+    return RunRecord(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def test_a_step_keeps_its_first_start_and_gathers_details() -> None:
+    record = note(a_record(), [{"name": "backup", "status": "started"}], NOON)
+    record = note(record, [{"name": "backup", "status": "started", "details": {"path": "/b"}}], LATER)
+    record = note(record, [{"name": "backup", "status": "done", "details": {"size": 7}}], LATER)
+    (step,) = record.steps
+    assert (step.started_at, step.ended_at) == ("2026-11-23T12:00:00.000Z", "2026-11-23T12:00:05.000Z")
+    assert step.details == {"path": "/b", "size": 7}
+
+
+def test_a_step_that_is_done_does_not_begin_again() -> None:
+    done = note(a_record(), [{"name": "backup", "status": "done"}], NOON)
+    assert note(done, [{"name": "backup", "status": "started"}], LATER) == done
+
+
+def test_a_failed_record_marks_the_step_it_failed_in() -> None:
+    record = note(a_record(), [{"name": "a", "status": "done"}, {"name": "b", "status": "started"}], NOON)
+    ended = close(record, "failed", LATER)
+    assert [(step.name, step.status) for step in ended.steps] == [("a", "done"), ("b", "failed")]
+    assert ended.closed_at == timestamp(LATER)
+    with pytest.raises(RollbackError, match="not as 'maybe'"):
+        close(record, "maybe", LATER)
+
+
+def test_notices_are_remembered_once_and_facts_are_not_lost() -> None:
+    record = remember(a_record(), ["start/mail"], {"backup": "/b"})
+    record = remember(record, ["start/mail", "end/mail"], {"backup": None, "rows": 3})
+    assert record.notices == ("start/mail", "end/mail")
+    assert record.facts == {"backup": "/b", "rows": 3}
+
+
+@pytest.mark.parametrize(
+    ("status", "release", "environment", "found"),
+    [
+        ("running", "1.4.2", "eu-west", True),
+        ("failed", "1.4.2", "eu-west", True),
+        ("completed", "1.4.2", "eu-west", False),
+        ("running", "1.4.3", "eu-west", False),
+        ("running", "1.4.2", "us-east", False),
+    ],
+)
+def test_an_interrupted_run_of_the_same_release_and_place_is_found(
+    status: str, release: str, environment: str, found: bool
+) -> None:
+    assert (unfinished([a_record(status=status)], release, environment) is not None) is found
+
+
+def test_an_older_failure_is_not_taken_up_after_a_success() -> None:
+    old = a_record(status="failed")
+    new = a_record(status="completed", opened_at=timestamp(LATER))
+    assert unfinished([new, old], "1.4.2", "eu-west") is None
+
+
+def test_the_first_decision_stands_when_a_record_is_taken_up() -> None:
+    record = close(a_record(decision={"kind": "manual"}), "failed", LATER)
+    again = resume(record, {"kind": "automatic"})
+    assert (again.status, again.closed_at, again.decision) == ("running", None, {"kind": "manual"})
+
+
+@pytest.mark.parametrize(
+    ("record_id", "name"),
+    [
+        ("1.4.2-20261123t120000z", "rollback-1.4.2-20261123t120000z"),
+        ("1.0.0-RC.1+b_5-20261123t120000z", "rollback-1.0.0-rc.1-b-5-20261123t120000z"),
+    ],
+)
+def test_records_have_names_that_kubernetes_takes(record_id: str, name: str) -> None:
+    assert object_name(record_id) == name
+
+
+def test_a_file_store_keeps_records_for_their_owner_alone(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "records")
+    record = note(a_record(), [{"name": "backup", "status": "started"}], NOON)
+    store.save(record)
+    assert store.load() == [record]
+    path = Path(store.where(record))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    store.save(close(record, "completed", LATER))
+    assert [item.status for item in store.load()] == ["completed"]
+    assert [item.name for item in path.parent.iterdir()] == [path.name]
+
+
+def test_a_file_that_is_no_record_is_told(tmp_path: Path) -> None:
+    (tmp_path / "rollback-x.json").write_text("{")
+    with pytest.raises(RollbackError, match="is not a run record"):
+        FileStore(tmp_path).load()
+
+
+def test_a_record_from_a_later_version_is_readable() -> None:
+    data = json.loads(json.dumps({**a_record().to_json(), "mood": "calm"}))
+    assert RunRecord.from_json(data) == a_record()
+
+
+def test_a_record_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(RollbackError, match="cannot be written"):
+        FileStore(blocked).save(a_record())
+
+
+def test_a_record_too_large_for_a_configmap_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RollbackError, match="is larger than"):
+        FileStore(tmp_path).save(a_record(facts={"log": "x" * 1_000_000}))
