@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judges what Prometheus answered: pure decisions, no I/O.
+
+A pass has to be proved by data just as a fail has. Evaluations without a usable value (nothing returned, NaN, too
+little traffic, a value the histogram cannot tell) are counted by their cause and never taken for good ones.
+"""
+
+from __future__ import annotations
+
+import math
+
+from .._http.verdict import WORST_FIRST, Verdict, combined
+from .explain import explain
+from .model import USABLE, Check, Outcome, Reply, Series, SeriesOutcome, State, Window
+
+NAN_STATES = {"no_data": State.NAN, "pass": State.GOOD, "fail": State.BAD}
+
+
+def judge(check: Check, window: Window, reply: Reply, traffic: Reply | None, ceiling: float | None) -> Outcome:
+    """The outcome of ``check`` from the answers to its query and its traffic query.
+
+    ``ceiling`` is the largest finite bound of the histogram behind the query: a quantile there means "that or more".
+    """
+    load = None if traffic is None else _sum(traffic, window)
+    found = [_series(check, window, series, load, ceiling) for series in reply.series]
+    judged = [series for series in found if not (check.ignore_ended and series.ended)]
+    verdict = combined((series.verdict for series in judged), check.quorum) if judged else check.no_data
+    decisive = _decisive(judged, verdict)
+    quiet = load is not None and all(_quiet(check, load, index) for index in range(window.count))
+    message = explain(check, window, verdict, found, judged, decisive, quiet, ceiling)
+    return Outcome(check, verdict, message, tuple(found), decisive, reply.warnings)
+
+
+def _sum(reply: Reply, window: Window) -> dict[int, float]:
+    """The load at each evaluation, over all series; where none has a number the load is zero."""
+    return {
+        index: math.fsum(
+            series.values[index] for series in reply.series if math.isfinite(series.values.get(index, math.nan))
+        )
+        for index in range(window.count)
+    }
+
+
+def _quiet(check: Check, load: dict[int, float], index: int) -> bool:
+    return check.traffic is not None and load[index] < check.traffic.at_least
+
+
+def _state(check: Check, value: float | None, quiet: bool, ceiling: float | None) -> State:
+    """What one evaluation says."""
+    if value is None:
+        return State.ABSENT
+    if quiet:
+        return State.QUIET
+    if math.isnan(value):
+        return NAN_STATES[check.nan]
+    if ceiling is not None and value >= ceiling:
+        # The true value is somewhere above the last bound: it can be compared only with thresholds up to there.
+        if check.condition.threshold > ceiling:
+            return State.CLIPPED
+        value = math.inf
+    return State.BAD if check.bad(value) else State.GOOD
+
+
+def _series(
+    check: Check, window: Window, series: Series, load: dict[int, float] | None, ceiling: float | None
+) -> SeriesOutcome:
+    """Judge one series over the window."""
+    states = tuple(
+        _state(check, series.values.get(index), load is not None and _quiet(check, load, index), ceiling)
+        for index in range(window.count)
+    )
+    samples = tuple((window.time(index), series.values[index]) for index in sorted(series.values))
+    held = _held(states, window)
+    # One missing evaluation may be a late scrape; a series that ended is missing at the last two.
+    ended = window.count > 1 and all(state is State.ABSENT for state in states[-2:])
+    value = samples[-1][1] if samples else None
+    return SeriesOutcome(series.labels, _verdict(check, states), states, samples, value, held, ended)
+
+
+def _verdict(check: Check, states: tuple[State, ...]) -> Verdict:
+    usable = [state for state in states if state in USABLE]
+    covered = len(usable) >= math.ceil(check.minimum_coverage * len(states) - 1e-9) and bool(usable)
+    if check.expects and State.BAD in usable:
+        return Verdict.FAIL
+    if not covered:
+        return check.no_data
+    if not check.expects and State.GOOD not in usable:
+        return Verdict.FAIL
+    return Verdict.PASS
+
+
+def _held(states: tuple[State, ...], window: Window) -> float:
+    """Seconds up to the newest evaluation for which it was bad at every usable evaluation."""
+    first = window.count
+    for index in range(window.count - 1, -1, -1):
+        if states[index] is State.GOOD:
+            break
+        if states[index] is State.BAD:
+            first = index
+    return window.end - window.time(first) if first < window.count else 0.0
+
+
+def _decisive(judged: list[SeriesOutcome], verdict: Verdict) -> SeriesOutcome | None:
+    """The series that speaks for the whole: one with the whole's verdict, the longest and most often bad."""
+
+    def rank(series: SeriesOutcome) -> tuple[bool, float, int, int]:
+        return (
+            series.verdict is not verdict,
+            -series.held,
+            -series.count(State.BAD),
+            WORST_FIRST.index(series.verdict),
+        )
+
+    return min(judged, key=rank, default=None)
