@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The connection options of the PostgreSQL modules, documented once."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Options named as in community.postgresql."""
+
+    DOCUMENTATION = r"""
+options:
+  login_host:
+    description: Host of the database server. Empty for the local socket.
+    type: str
+    default: ''
+    aliases: [host]
+  login_unix_socket:
+    description: Directory of the server's socket, instead of O(login_host).
+    type: str
+    default: ''
+    aliases: [unix_socket]
+  login_port:
+    description: Port of the database server.
+    type: int
+    default: 5432
+    aliases: [port]
+  login_user:
+    description: Role to log in as.
+    type: str
+    default: postgres
+    aliases: [login]
+  login_password:
+    description:
+      - Password of O(login_user).
+      - Handed to programs through their environment, never on a command line.
+    type: str
+    default: ''
+  login_db:
+    description: The database.
+    type: str
+    aliases: [db]
+  ssl_mode:
+    description: Whether and how TLS is negotiated, in libpq's words.
+    type: str
+    default: prefer
+    choices: [allow, disable, prefer, require, verify-ca, verify-full]
+  ca_cert:
+    description: File with the certificate authorities that the server's certificate is verified against.
+    type: str
+    aliases: [ssl_rootcert]
+  ssl_cert:
+    description: File with the client's certificate.
+    type: path
+  ssl_key:
+    description: File with the client's key.
+    type: path
+requirements:
+  - psycopg2 (Python library)
+"""

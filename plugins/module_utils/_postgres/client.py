@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The connection to a PostgreSQL server: every statement has a time limit and every error names the place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from .._module import RollbackError
+from .model import Connection
+
+try:
+    import psycopg2
+    import psycopg2.extensions
+except ImportError:
+    psycopg2 = None  # type: ignore[assignment]
+
+CONNECT_TIMEOUT = 10  # seconds
+# The same text for the same value, whatever the server's or the role's settings: checksums depend on it.
+STABLE_TEXT = (
+    "SET search_path = ''",
+    "SET timezone = 'UTC'",
+    "SET datestyle = 'ISO'",
+    "SET intervalstyle = 'postgres'",
+    "SET extra_float_digits = 1",
+    "SET bytea_output = 'hex'",
+    "SET lc_monetary = 'C'",
+    "SET xmlbinary = 'base64'",
+)
+SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+
+class Database(Protocol):
+    """What the rest of the package asks of a connection."""
+
+    connection: Connection
+
+    def query(self, statement: str, arguments: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+        """Rows of ``statement``; none for a statement without rows."""
+        ...
+
+    def cancel(self) -> None:
+        """End the statement that another thread is running here."""
+        ...
+
+
+class QueryError(RollbackError):
+    """A statement was refused; ``sqlstate`` is PostgreSQL's five-letter code (empty for a lost connection)."""
+
+    def __init__(self, message: str, sqlstate: str) -> None:
+        super().__init__(message, sqlstate=sqlstate)
+        self.sqlstate = sqlstate
+
+
+class Session:
+    """A psycopg2 connection in autocommit mode."""
+
+    def __init__(self, connection: Connection, *, statement_timeout: float = 0, lock_timeout: float = 0) -> None:
+        """Connect; both timeouts are seconds, 0 for none."""
+        if psycopg2 is None:
+            raise RollbackError(
+                "the Python library psycopg2 is missing on this host; install it with: pip install psycopg2-binary"
+            )
+        self.connection = connection
+        options = (
+            f"-c statement_timeout={int(statement_timeout * 1000)} -c lock_timeout={int(lock_timeout * 1000)}"
+            " -c idle_in_transaction_session_timeout=0"
+        )
+        try:
+            self._wire = psycopg2.connect(
+                **connection.keywords(),
+                connect_timeout=CONNECT_TIMEOUT,
+                application_name="octalume.rollback",
+                options=options,
+                keepalives_idle=10,
+                keepalives_interval=5,
+                keepalives_count=3,
+            )
+        except psycopg2.Error as error:
+            raise RollbackError(
+                f"cannot connect to PostgreSQL as {connection.place}: {_words(error)};"
+                " check login_host, login_port, login_user, login_password and login_db",
+                place=connection.place,
+            ) from error
+        self._wire.autocommit = True
+
+    def query(self, statement: str, arguments: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+        """Run one statement; :class:`QueryError` carries the server's words."""
+        try:
+            with self._wire.cursor() as cursor:
+                cursor.execute(statement, arguments)
+                return cursor.fetchall() if cursor.description else []
+        except psycopg2.Error as error:
+            code = error.pgcode or ""
+            raise QueryError(f"{self.connection.place}: {_words(error)}", code) from error
+
+    def cancel(self) -> None:
+        """End the statement that another thread is running here."""
+        if not self._wire.closed:
+            self._wire.cancel()
+
+    def close(self) -> None:
+        """End the session."""
+        self._wire.close()
+
+
+def _words(error: Exception) -> str:
+    """The error in one line, without the statement's position."""
+    return " ".join(str(error).split("\nLINE ")[0].split())
+
+
+@contextmanager
+def session(connection: Connection, *, statement_timeout: float = 0, lock_timeout: float = 0) -> Iterator[Session]:
+    """A session, closed at the end."""
+    opened = Session(connection, statement_timeout=statement_timeout, lock_timeout=lock_timeout)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+@contextmanager
+def frozen(connection: Connection, *, timeout: float, lock_timeout: float) -> Iterator[Session]:
+    """A session whose reads all see one moment; row security raises an error instead of hiding rows."""
+    with session(connection, statement_timeout=timeout, lock_timeout=lock_timeout) as database:
+        for statement in (*STABLE_TEXT, "SET row_security = off", SNAPSHOT):
+            database.query(statement)
+        yield database
+
+
+def identifier(*names: str) -> str:
+    """``"schema"."table"``, quoted."""
+    return ".".join('"' + name.replace('"', '""') + '"' for name in names)
+
+
+def server_version(database: Database) -> str:
+    """``15.18``."""
+    return str(database.query("SHOW server_version")[0][0]).split()[0]

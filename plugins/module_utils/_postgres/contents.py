@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Counts, checksums and the schema's fingerprint of a live database, all as one snapshot sees them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from .client import Database, identifier
+from .model import Table
+
+# Tables whose rows a dump carries: ordinary ones and partitions, no system schema, no table an extension made.
+TABLES = """
+SELECT n.nspname, c.relname,
+       ARRAY(SELECT a.attname::text FROM pg_attribute a
+             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),
+       ARRAY(SELECT a.attname::text FROM pg_index i
+             JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+             WHERE i.indrelid = c.oid AND i.indisprimary ORDER BY a.attname)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND c.relpersistence <> 't'
+  AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%'
+  AND NOT EXISTS (SELECT FROM pg_depend d
+                  WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+ORDER BY 1, 2
+"""
+
+# One line per object, in words that do not depend on the order in which columns were added.
+SCHEMA = """
+WITH spaces AS (
+  SELECT oid, nspname FROM pg_namespace
+  WHERE nspname NOT IN ('pg_catalog', 'information_schema') AND nspname NOT LIKE 'pg\\_%'
+), relations AS (
+  SELECT c.oid, n.nspname || '.' || c.relname AS name, c.relkind FROM pg_class c JOIN spaces n ON n.oid = c.relnamespace
+  WHERE c.relpersistence <> 't'
+)
+SELECT 'schema ' || nspname FROM spaces
+UNION ALL SELECT CASE relkind WHEN 'r' THEN 'table ' WHEN 'p' THEN 'partitioned table ' WHEN 'S' THEN 'sequence '
+    WHEN 'f' THEN 'foreign table ' ELSE 'type ' END || name FROM relations WHERE relkind IN ('r', 'p', 'S', 'f', 'c')
+UNION ALL SELECT CASE relkind WHEN 'v' THEN 'view ' ELSE 'materialized view ' END || name || ' '
+    || md5(pg_get_viewdef(oid)) FROM relations WHERE relkind IN ('v', 'm')
+UNION ALL SELECT 'column ' || r.name || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
+    || CASE WHEN a.attnotnull THEN ' not null' ELSE '' END || CASE a.attidentity WHEN '' THEN '' ELSE ' identity' END
+    || coalesce(' ' || CASE a.attgenerated WHEN 's' THEN 'generated ' ELSE 'default ' END
+    || pg_get_expr(d.adbin, d.adrelid), '')
+  FROM relations r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
+  LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum WHERE r.relkind IN ('r', 'p', 'f', 'c')
+UNION ALL SELECT 'index ' || pg_get_indexdef(i.indexrelid) FROM pg_index i JOIN relations r ON r.oid = i.indrelid
+UNION ALL SELECT 'constraint ' || r.name || '.' || k.conname || ' ' || pg_get_constraintdef(k.oid)
+  FROM pg_constraint k JOIN relations r ON r.oid = k.conrelid
+UNION ALL SELECT 'trigger ' || pg_get_triggerdef(t.oid) FROM pg_trigger t JOIN relations r ON r.oid = t.tgrelid
+  WHERE NOT t.tgisinternal
+UNION ALL SELECT 'policy ' || r.name || '.' || p.polname || ' ' || coalesce(pg_get_expr(p.polqual, p.polrelid), '')
+  FROM pg_policy p JOIN relations r ON r.oid = p.polrelid
+UNION ALL SELECT 'function ' || n.nspname || '.' || p.proname || '(' || pg_get_function_identity_arguments(p.oid)
+    || ') ' || md5(p.prosrc) FROM pg_proc p JOIN spaces n ON n.oid = p.pronamespace
+UNION ALL SELECT 'enum ' || n.nspname || '.' || t.typname || ' '
+    || string_agg(e.enumlabel, ',' ORDER BY e.enumsortorder)
+  FROM pg_type t JOIN spaces n ON n.oid = t.typnamespace JOIN pg_enum e ON e.enumtypid = t.oid
+  GROUP BY n.nspname, t.typname
+UNION ALL SELECT 'domain ' || n.nspname || '.' || t.typname || ' ' || format_type(t.typbasetype, t.typtypmod)
+  FROM pg_type t JOIN spaces n ON n.oid = t.typnamespace WHERE t.typtype = 'd'
+UNION ALL SELECT 'extension ' || extname || ' ' || extversion FROM pg_extension
+"""
+
+
+def table_shapes(database: Database) -> dict[tuple[str, str], tuple[tuple[str, ...], tuple[str, ...]]]:
+    """``(schema, table)`` to its columns and the columns of its primary key."""
+    return {(row[0], row[1]): (tuple(row[2]), tuple(row[3])) for row in database.query(TABLES)}
+
+
+def schema_lines(database: Database) -> list[str]:
+    """One line per schema object, sorted."""
+    return sorted(str(row[0]) for row in database.query(SCHEMA))
+
+
+def fingerprint(lines: Iterable[str]) -> str:
+    """The fingerprint of a schema: SHA-256 of its sorted lines."""
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+
+
+def checksum_statement(schema: str, table: str, columns: tuple[str, ...], key: tuple[str, ...]) -> str:
+    """One pass over a table: its row count, the whole-row sum where there is no key, then one sum per column."""
+    seed = "0"
+    for name in key:
+        seed = f"hashtextextended({identifier(name)}::text, {seed})"
+    sums = ["count(*)", "NULL" if key else "coalesce(sum(hashtextextended(octalume_row::text, 0)), 0)::text"]
+    hashed = (f"hashtextextended(octalume_row.{identifier(name)}::text, {seed})" for name in columns)
+    sums += [f"coalesce(sum({one}), 0)::text" for one in hashed]
+    return f"SELECT {', '.join(sums)} FROM {identifier(schema, table)} AS octalume_row"  # noqa: S608 - quoted
+
+
+def read_table(database: Database, schema: str, table: str, columns: tuple[str, ...], key: tuple[str, ...]) -> Table:
+    """Count and checksum one table; a key column that is gone from ``columns`` is the caller's mistake."""
+    row = database.query(checksum_statement(schema, table, columns, key))[0]
+    return Table(int(row[0]), dict(zip(columns, (str(value) for value in row[2:]), strict=True)), key, row[1])
+
+
+def read_tables(database: Database) -> dict[str, Table]:
+    """``schema.table`` to what it holds, for every table a dump carries."""
+    return {
+        f"{schema}.{table}": read_table(database, schema, table, columns, key)
+        for (schema, table), (columns, key) in table_shapes(database).items()
+    }

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Scratch databases: made from an archive, compared with its manifest, and dropped whatever happens."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .._module import RollbackError
+from . import archive
+from .client import QueryError, frozen, identifier, session
+from .contents import read_tables
+from .model import Connection, Manifest, Table
+from .plan import compare_tables
+from .programs import Programs
+
+MAINTENANCE = "postgres"  # the database to stand in while another one is created, renamed or dropped
+
+
+def create_database(connection: Connection, name: str, manifest: Manifest) -> None:
+    """An empty database ``name`` with the encoding and locale of the one in the backup."""
+    settings = (manifest.encoding, manifest.collate, manifest.ctype)
+    with session(connection.to(MAINTENANCE), statement_timeout=300) as server:
+        try:
+            server.query(
+                f"CREATE DATABASE {identifier(name)} TEMPLATE template0 ENCODING %s LC_COLLATE %s LC_CTYPE %s", settings
+            )
+        except QueryError as error:
+            advice = "; GRANT CREATEDB: ALTER ROLE ... CREATEDB" if error.sqlstate == "42501" else ""
+            raise RollbackError(f"cannot create the database {name}: {error.message}{advice}") from error
+
+
+def drop_database(connection: Connection, name: str) -> None:
+    """Drop ``name`` and the sessions in it."""
+    with session(connection.to(MAINTENANCE), statement_timeout=300) as server:
+        server.query(f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)")
+
+
+def load(
+    connection: Connection,
+    path: Path,
+    manifest: Manifest,
+    programs: Programs,
+    *,
+    jobs: int,
+    timeout: float,
+    owners: bool,
+) -> None:
+    """pg_restore the archive into the (empty) database of ``connection``, ending at the first error."""
+    argv = [programs.pg_restore, "--exit-on-error", "--no-password", f"--dbname={connection.database}"]
+    if not owners:
+        argv += ["--no-owner", "--no-privileges"]
+    if manifest.format == "directory":
+        argv.append(f"--jobs={jobs}")
+    environment = connection.environment()
+    what = f"restoring {path} into {connection.database} failed"
+    archive.feed(path, manifest, programs, argv, environment, timeout, what)
+
+
+def contents(connection: Connection, timeout: float) -> dict[str, Table]:
+    """What every table of the database holds now."""
+    with frozen(connection, timeout=timeout, lock_timeout=30) as database:
+        return read_tables(database)
+
+
+def demand_equal(connection: Connection, manifest: Manifest, timeout: float) -> None:
+    """Raise unless every table of the database holds exactly what the manifest recorded."""
+    differences = compare_tables(manifest.tables, contents(connection, timeout))
+    if differences:
+        told = "; ".join(f"{one.table}: expected {one.expected}, found {one.found}" for one in differences[:5])
+        more = f" and {len(differences) - 5} more" if len(differences) > 5 else ""
+        raise RollbackError(
+            f"the restored copy is not what was backed up: {told}{more}; do not use this backup, take another",
+            differences=[one.__dict__ for one in differences],
+        )
+
+
+@contextmanager
+def scratch_copy(
+    connection: Connection, path: Path, manifest: Manifest, programs: Programs, *, jobs: int, timeout: float
+) -> Iterator[Connection]:
+    """A scratch database loaded from the archive; dropped at the end."""
+    copy = connection.to(f"{connection.database[:40]}_scratch_{secrets.token_hex(4)}")
+    create_database(connection, copy.database, manifest)
+    try:
+        load(copy, path, manifest, programs, jobs=jobs, timeout=timeout, owners=False)
+        yield copy
+    finally:
+        drop_database(connection, copy.database)
+
+
+def prove_by_restore(
+    connection: Connection, path: Path, manifest: Manifest, programs: Programs, *, jobs: int, timeout: float
+) -> None:
+    """Restore into a scratch database and compare it with the manifest."""
+    with scratch_copy(connection, path, manifest, programs, jobs=jobs, timeout=timeout) as copy:
+        demand_equal(copy, manifest, timeout)

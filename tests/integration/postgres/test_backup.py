@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""postgres_backup against a real server and a real pg_dump."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
+from ansible_collections.octalume.rollback.plugins.modules import postgres_backup
+from tests.integration.postgres.calling import call
+from tests.sandbox.postgres import PostgresServer
+
+FORMATS = [
+    ("custom", "none"),
+    ("custom", "gzip"),
+    ("custom", "zstd"),
+    ("directory", "none"),
+    ("directory", "gzip"),
+]
+
+
+@pytest.mark.parametrize(("form", "compression"), FORMATS)
+@pytest.mark.parametrize("proof", ["read", "restore"])
+def test_every_kind_of_backup_is_proven(
+    login: dict[str, Any], folder: Path, server: PostgresServer, form: str, compression: str, proof: str
+) -> None:
+    path = folder / "shop.dump"
+    result = call(
+        postgres_backup, **login, path=str(path), format=form, compression=compression, release="1.4.2",
+        migration_version="42", proof=proof,
+    )  # fmt: skip
+    backup = result["backup"]
+    assert result["changed"]
+    assert backup["proof"]["level"] == proof
+    assert backup["proof"]["verdict"] == "pass"
+    assert {name: table["rows"] for name, table in backup["tables"].items()} == {
+        "public.products": 50,
+        "public.orders": 2000,
+        "public.events": 300,
+        'public.Odd "name"': 2,
+    }
+    assert sorted(entry.name for entry in folder.iterdir()) == ["shop.dump", "shop.dump.json"]
+    assert json.loads((folder / "shop.dump.json").read_text())["sha256"] == backup["sha256"]
+    assert server.execute("SELECT count(*) FROM pg_database WHERE datname LIKE '%_scratch_%'") == [(0,)]
+
+
+def test_zstd_archive_is_what_the_documentation_says(login: dict[str, Any], folder: Path) -> None:
+    path = folder / "shop.dump"
+    call(postgres_backup, **login, path=str(path), compression="zstd")
+    unpacked = subprocess.run(["zstd", "-dc", path], capture_output=True, check=True).stdout
+    listing = subprocess.run(["pg_restore", "--list"], input=unpacked, capture_output=True, check=True).stdout
+    assert b"TABLE DATA public orders" in listing
+
+
+def test_second_run_keeps_the_first_backup(login: dict[str, Any], folder: Path, server: PostgresServer) -> None:
+    arguments = {**login, "path": str(folder / "shop.dump"), "release": "1.4.2"}
+    first = call(postgres_backup, **arguments)
+    server.execute("DELETE FROM orders", login["login_db"])
+    second = call(postgres_backup, **arguments)
+    assert not second["changed"]
+    assert second["backup"] == first["backup"]
+    forced = call(postgres_backup, **arguments, force=True)
+    assert forced["changed"]
+    assert forced["backup"]["tables"]["public.orders"]["rows"] == 0
+    assert sorted(entry.name for entry in folder.iterdir()) == ["shop.dump", "shop.dump.json"]
+
+
+def test_check_mode_tells_and_writes_nothing(login: dict[str, Any], folder: Path) -> None:
+    result = call(postgres_backup, check_mode=True, diff=True, **login, path=str(folder / "shop.dump"))
+    assert result["changed"]
+    assert "shop.dump" in result["diff"]["after"]
+    assert list(folder.iterdir()) == []
+
+
+def test_backup_of_another_release_is_not_replaced(login: dict[str, Any], folder: Path) -> None:
+    path = str(folder / "shop.dump")
+    call(postgres_backup, **login, path=path, release="1.4.1")
+    with pytest.raises(RollbackError, match=r"belongs to release 1\.4\.1, not to 1\.4\.2"):
+        call(postgres_backup, **login, path=path, release="1.4.2")
+
+
+def test_damaged_backup_gives_way_to_a_new_one(login: dict[str, Any], folder: Path) -> None:
+    path = folder / "shop.dump"
+    call(postgres_backup, **login, path=str(path))
+    path.write_bytes(path.read_bytes()[:-100])
+    warnings: list[str] = []
+    assert call(postgres_backup, **login, path=str(path), warnings=warnings)["changed"]
+    assert "truncated" in warnings[0]
+    assert not call(postgres_backup, **login, path=str(path))["changed"]
+
+
+def test_file_that_is_no_backup_is_not_replaced(login: dict[str, Any], folder: Path) -> None:
+    path = folder / "shop.dump"
+    path.write_text("my thesis")
+    with pytest.raises(RollbackError, match="has no manifest"):
+        call(postgres_backup, **login, path=str(path))
+    assert path.read_text() == "my thesis"
+
+
+def test_counts_and_archive_are_of_one_moment(login: dict[str, Any], folder: Path, server: PostgresServer) -> None:
+    """Rows that arrive while the backup runs are in neither; the proof by restore would tell."""
+    with server.connect(login["login_db"]) as writer, writer.cursor() as cursor:
+        cursor.execute("CREATE TABLE busy (n serial PRIMARY KEY, at timestamptz DEFAULT clock_timestamp())")
+        cursor.execute("INSERT INTO busy SELECT FROM generate_series(1, 1000)")
+        pump = subprocess.Popen(
+            [
+                "psql", "-qAt", server.dsn(login["login_db"]), "-c",
+                "DO $$ BEGIN FOR i IN 1..400 LOOP INSERT INTO public.busy DEFAULT VALUES; COMMIT;"
+                " PERFORM pg_sleep(0.002); END LOOP; END $$",
+            ]
+        )  # fmt: skip
+        try:
+            result = call(postgres_backup, **login, path=str(folder / "shop.dump"), proof="restore")
+        finally:
+            pump.kill()
+            pump.wait()
+    assert result["backup"]["proof"]["verdict"] == "pass"
+    assert result["backup"]["tables"]["public.busy"]["rows"] >= 1000
+
+
+def test_retention_keeps_the_newest_and_strangers(login: dict[str, Any], folder: Path) -> None:
+    (folder / "notes.json").write_text("{}")
+    for number in range(3):
+        call(postgres_backup, **login, path=str(folder / f"{number}.dump"))
+        manifest = folder / f"{number}.dump.json"
+        data = json.loads(manifest.read_text())
+        data["taken_at"] = f"2026-01-0{number + 1}T00:00:00+00:00"
+        manifest.write_text(json.dumps(data))
+    result = call(postgres_backup, **login, path=str(folder / "new.dump"), keep=2)
+    assert sorted(Path(path).name for path in result["pruned"]) == ["0.dump", "1.dump"]
+    left = sorted(entry.name for entry in folder.iterdir())
+    assert left == ["2.dump", "2.dump.json", "new.dump", "new.dump.json", "notes.json"]
+    result = call(postgres_backup, **login, path=str(folder / "newer.dump"), keep_days=7)
+    assert [Path(path).name for path in result["pruned"]] == ["2.dump"]
+
+
+def test_proof_that_would_take_too_long_is_done_by_reading(login: dict[str, Any], folder: Path) -> None:
+    result = call(postgres_backup, **login, path=str(folder / "shop.dump"), proof="restore", proof_budget=0.001)
+    assert result["backup"]["proof"]["level"] == "read"
+    assert "proof_budget is 0.001 s" in result["backup"]["proof"]["note"]
