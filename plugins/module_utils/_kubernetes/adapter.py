@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Logs in to a cluster exactly as kubernetes.core does: its options, its environment variables, its order of sources.
+
+This is the only file that knows kubernetes.core and the Python client. The client's configuration is taken over and
+its dynamic client is not: that would ask the server for its whole catalogue (several requests) at every task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .._module import RollbackError
+
+kubernetes: Any
+ws_client: Any
+try:
+    import kubernetes
+    from kubernetes.stream import ws_client
+except ImportError:
+    kubernetes = ws_client = None
+
+try:
+    from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_MAP, AUTH_ARG_SPEC
+    from ansible_collections.kubernetes.core.plugins.module_utils.k8s import client as core
+except ImportError:
+    AUTH_ARG_MAP, AUTH_ARG_SPEC, core = {}, {}, None
+
+AUTH_ARGUMENTS: dict[str, Any] = dict(AUTH_ARG_SPEC)
+"""Login options of every module here; documented by the fragment ``kubernetes.core.k8s_auth_options``."""
+
+
+def connect(params: Mapping[str, Any]) -> Any:
+    """A ``kubernetes.client.ApiClient`` for a module's parameters (only login options are looked at).
+
+    Nothing is sent yet. Raises :class:`RollbackError` when a library is missing or no login can be found.
+    """
+    if kubernetes is None:
+        raise RollbackError("the Python library kubernetes is not installed here; type: pip install kubernetes")
+    if core is None:
+        raise RollbackError(
+            "the collection kubernetes.core is not installed here; type: "
+            "ansible-galaxy collection install kubernetes.core"
+        )
+    wanted = {name: params.get(name) for name in AUTH_ARG_SPEC if params.get(name) is not None}
+    login = {name: value for name, value in wanted.items() if not name.startswith("impersonate_")}
+    try:
+        configuration = core._create_configuration(core._create_auth_spec(None, **login))
+        headers = core._create_headers(None, **wanted)
+    except (kubernetes.config.ConfigException, OSError) as error:
+        raise RollbackError(
+            f"cannot log in to Kubernetes: {error}; set kubeconfig (or K8S_AUTH_KUBECONFIG) and check it with: "
+            "kubectl --kubeconfig FILE auth whoami"
+        ) from error
+    client = kubernetes.client.ApiClient(configuration)
+    for name, value in headers.items():
+        core._set_header(client, name, value)
+    return client
+
+
+def request_headers(client: Any) -> dict[str, str]:
+    """The headers every request of ``client`` carries: impersonation and a token, refreshed when it is due."""
+    configuration = client.configuration
+    headers = dict(client.default_headers)
+    for setting in configuration.auth_settings().values():
+        if setting["in"] == "header" and setting["value"]:
+            headers[setting["key"]] = setting["value"]
+    if "authorization" not in headers and configuration.username and configuration.password:
+        headers["authorization"] = configuration.get_basic_auth_token()
+    return headers
+
+
+def open_channel(client: Any, url: str, headers: Mapping[str, str]) -> Any:
+    """A ``WSClient`` on ``url`` (http or https), as ``kubectl exec`` opens it."""
+    address = ws_client.get_websocket_url(url)
+    return ws_client.WSClient(client.configuration, address, dict(headers), capture_all=False, binary=True)

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judges a workload from what was observed: where it stands, whether it serves as wanted, what can never come right.
+
+Counts decide, conditions do not: right after an undo observedGeneration is current while Progressing still tells of
+the old success, and a stale ProgressDeadlineExceeded stays until the controller catches up.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .identity import fits_record, images_of, same_image
+from .model import Observed, Pod
+
+RELEASE, PREVIOUS, OTHER = "release", "previous", "other"
+
+# Seconds for which a reason may stand before the rollout is given up. Backing off means that the kubelet has tried
+# more than once; the others may be a registry's hiccup, or a node or quota that leaving pods are about to free.
+PATIENCE: Mapping[str, float] = {
+    "ImagePullBackOff": 0,
+    "InvalidImageName": 0,
+    "ErrImageNeverPull": 0,
+    "CrashLoopBackOff": 0,
+    "CreateContainerConfigError": 3,
+    "ErrImagePull": 8,
+    "CreateContainerError": 5,
+    "RunContainerError": 5,
+    "Unschedulable": 10,
+    "FailedCreate": 8,
+    "ProgressDeadlineExceeded": 30,
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a workload does not get on. ``key`` changes when it does get on, so age is counted by key."""
+
+    reason: str
+    pod: str
+    container: str
+    message: str
+    fatal_after: float
+    key: tuple[Any, ...]
+
+    def __str__(self) -> str:
+        where = f"container {self.container} of pod {self.pod}: " if self.container else ""
+        where = where or (f"pod {self.pod}: " if self.pod else "")
+        return f"{where}{self.reason}: {self.message}".rstrip(": ")
+
+
+@dataclass(frozen=True)
+class Health:
+    """How far a workload is: ``settled`` when every count is as wanted and no other pod is left."""
+
+    settled: bool
+    wanted: int
+    ready: int
+    updated: int
+    available: int
+    summary: str
+    problems: tuple[Problem, ...]
+    mark: tuple[Any, ...]
+    """Changes whenever a pod comes, goes or restarts: a soak has to begin anew."""
+
+
+def position(observed: Observed) -> str:
+    """Which version the live template is: that of the release, the previous one, or another.
+
+    Where a release changed no image, the recorded template decides; without one there is nothing to roll back.
+    """
+    containers, live = observed.workload.containers, images_of(observed.template)
+    running = _running_images(observed)
+    release = all(same_image(live.get(one.name), one.current, running.get(one.name)) for one in containers)
+    previous = all(same_image(live.get(one.name), one.previous, running.get(one.name)) for one in containers)
+    if release and previous:
+        record = observed.workload.template
+        return PREVIOUS if record is None or fits_record(observed.template, record) else RELEASE
+    return PREVIOUS if previous else RELEASE if release else OTHER
+
+
+def health(observed: Observed, wanted: int) -> Health:
+    """Compare ``observed`` with ``wanted`` pods of the live template, all ready and available, and no other."""
+    status = observed.live.get("status") or {}
+    names = (
+        ("updatedNumberScheduled", "numberReady", "numberAvailable", "currentNumberScheduled")
+        if observed.workload.kind == "DaemonSet"
+        else ("updatedReplicas", "readyReplicas", "availableReplicas", "replicas")
+    )
+    updated, ready, available, total = (int(status.get(name) or 0) for name in names)
+    current = [pod for pod in observed.pods if observed.is_current(pod) and not pod.deleted]
+    others = [pod for pod in observed.pods if pod not in current]
+    seen = status.get("observedGeneration", 0) >= observed.live["metadata"].get("generation", 0)
+    counts = {updated, ready, available, total, len(current), sum(pod.ready for pod in current), observed.replicas}
+    settled = seen and counts == {wanted} and not others
+    summary = f"{updated}/{wanted} updated, {ready}/{wanted} ready, {available}/{wanted} available"
+    summary += f", {len(others)} old left" if others else ""
+    mark = tuple(sorted((pod.name, pod.restarts) for pod in observed.pods))
+    problems = tuple(_problems(observed, current, others, (updated, ready, available, total), seen))
+    return Health(settled, wanted, ready, updated, available, summary, problems, mark)
+
+
+def remaining(pods: Iterable[Pod], now: datetime.datetime) -> str:
+    """Pods that are left, each with its node and, if it is leaving, for how many seconds."""
+    return "; ".join(
+        f"{pod.name} on node {pod.node or '(none)'}, "
+        + (f"Terminating for {age_leaving(pod, now)} s" if pod.deleted else pod.phase)
+        for pod in pods
+    )
+
+
+def age_leaving(pod: Pod, now: datetime.datetime) -> int:
+    """Seconds since ``pod`` was told to leave: its deletion timestamp lies the grace period after that."""
+    due = datetime.datetime.fromisoformat(str(pod.deleted))
+    return max(0, round((now - due).total_seconds()) + pod.grace)
+
+
+def _problems(
+    observed: Observed, current: list[Pod], others: list[Pod], counts: tuple[int, ...], seen: bool
+) -> Iterable[Problem]:
+    leaving = any(pod.deleted for pod in others)
+    for pod in current:
+        for trouble in pod.troubles:
+            patience = PATIENCE.get(trouble.reason)
+            # Leaving pods may free the room that this one waits for.
+            if patience is None or (leaving and not trouble.container):
+                continue
+            key = (trouble.reason, trouble.container)
+            yield Problem(trouble.reason, pod.name, trouble.container, trouble.message, patience, key)
+    if not seen:
+        return
+    for condition in (observed.live.get("status") or {}).get("conditions") or []:
+        reason, message = condition.get("reason", ""), condition.get("message", "")
+        if condition["type"] == "ReplicaFailure" and condition["status"] == "True" and not leaving:
+            yield Problem(reason, "", "", message, PATIENCE["FailedCreate"], (reason,))
+        if reason == "ProgressDeadlineExceeded":
+            advance = (reason, counts, tuple((pod.name, pod.phase, pod.restarts) for pod in current))
+            yield Problem(reason, "", "", message, PATIENCE[reason], advance)
+
+
+def _running_images(observed: Observed) -> dict[str, str]:
+    """Image ids that the pods of the live template report, where they agree."""
+    reported: dict[str, set[str]] = {}
+    for pod in observed.pods:
+        if observed.is_current(pod):
+            for name, image in pod.image_ids.items():
+                reported.setdefault(name, set()).add(image)
+    return {name: images.pop() for name, images in reported.items() if len(images) == 1}

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Waits until a workload is gone, or serves as wanted for a while; gives up at once on what can never come right."""
+
+from __future__ import annotations
+
+import datetime
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+from .._module import RollbackError
+from .client import Cluster, path_of
+from .evaluate import Health, Problem, health, remaining
+from .mirror import Mirror
+from .model import COLLECTIONS, HISTORIES, PODS, Json, Observed, selector_of
+from .observe import assemble
+
+TICK = 1.0
+"""Seconds after which time-outs are looked at though nothing has changed."""
+Progress = Callable[[str], None]
+
+
+class Abandoned(RollbackError):
+    """Waiting ended because another workload of the same call has failed."""
+
+
+class Waiter:
+    """Follows one workload from the moment of its change."""
+
+    def __init__(
+        self, cluster: Cluster, observed: Observed, timeout: float, progress: Progress, give_up: threading.Event
+    ) -> None:
+        self._cluster = cluster
+        self._workload = observed.workload
+        self._generation = observed.live["metadata"].get("generation", 0)
+        self._timeout = timeout
+        self._deadline = time.monotonic() + timeout
+        self._progress = progress
+        self._give_up = give_up
+        self._told = ""
+        selector = {"labelSelector": selector_of(observed.live)}
+        namespace, kind = self._workload.namespace, self._workload.kind
+        self._lists: Mapping[str, tuple[str, Mapping[str, str]]] = {
+            "workload": (
+                path_of(COLLECTIONS[kind], namespace),
+                {"fieldSelector": f"metadata.name={self._workload.name}"},
+            ),
+            "history": (path_of(HISTORIES[kind], namespace), selector),
+            "pods": (path_of(PODS, namespace), selector),
+        }
+
+    def until_gone(self) -> Observed:
+        """Return once no pod of the workload is left. Raises :class:`RollbackError` naming those that stay."""
+        last: Observed | None = None
+        for observed in self._states():
+            last = observed or last
+            if observed and not observed.pods:
+                return observed
+            if observed:
+                self._tell(f"{len(observed.pods)} pods left")
+            if time.monotonic() > self._deadline:
+                raise self._stuck(last)
+        raise AssertionError("unreachable")
+
+    def until_serving(self, wanted: int, soak: float) -> Observed:
+        """Return once ``wanted`` pods serve and nothing has changed for ``soak`` seconds.
+
+        Raises :class:`RollbackError` with reason and log lines as soon as it is certain to fail.
+        """
+        last: tuple[Observed, Health] | None = None
+        first_seen: dict[tuple[object, ...], float] = {}
+        calm_since: tuple[float, tuple[object, ...]] | None = None
+        for observed in self._states():
+            now = time.monotonic()
+            if observed:
+                state = health(observed, _wanted(observed, wanted))
+                last = (observed, state)
+                first_seen = {problem.key: first_seen.get(problem.key, now) for problem in state.problems}
+                if not state.settled:
+                    calm_since = None
+                elif calm_since is None or calm_since[1] != state.mark:
+                    calm_since = (now, state.mark)
+                self._tell(state.summary + (f", soaking for {soak:g} s" if state.settled and soak else ""))
+            if last and calm_since and now - calm_since[0] >= soak:
+                return last[0]
+            for problem in last[1].problems if last else ():
+                if now - first_seen[problem.key] >= problem.fatal_after:
+                    raise self._hopeless(problem)
+            if now > self._deadline:
+                raise self._late(last)
+        raise AssertionError("unreachable")
+
+    def _states(self) -> Iterator[Observed | None]:
+        """Every new state; ``None`` when there is none within :data:`TICK` seconds."""
+        with Mirror(self._cluster, self._lists) as mirror:
+            seen = 0
+            while True:
+                before = seen
+                seen, lists = mirror.snapshot(seen, TICK)
+                if self._give_up.is_set():
+                    raise Abandoned(f"{self._workload}: not waited for any longer, because another workload failed")
+                yield self._assemble(lists) if lists and seen > before else None
+
+    def _assemble(self, lists: Mapping[str, list[Json]]) -> Observed | None:
+        if not lists["workload"]:
+            raise RollbackError(f"{self._workload} was deleted while it was waited for")
+        live = lists["workload"][0]
+        if live["metadata"].get("generation", 0) < self._generation:
+            return None
+        return assemble(self._workload, live, lists["history"], lists["pods"])
+
+    def _tell(self, summary: str) -> None:
+        if summary != self._told:
+            self._told = summary
+            self._progress(f"{self._workload}: {summary}")
+
+    def _stuck(self, last: Observed | None) -> RollbackError:
+        pods = last.pods if last else ()
+        now = datetime.datetime.now(datetime.UTC)
+        names = " ".join(pod.name for pod in pods)
+        return RollbackError(
+            f"{self._workload}: still there after {self._timeout:g} s: {remaining(pods, now)}. If the node is dead for "
+            f"certain, type: kubectl -n {self._workload.namespace} delete pod --force --grace-period=0 {names}",
+            pods=[pod.as_result() for pod in pods],
+        )
+
+    def _hopeless(self, problem: Problem) -> RollbackError:
+        lines = self._log_of(problem)
+        log = "".join(f"\n    {line}" for line in lines)
+        return RollbackError(
+            f"{self._workload} cannot come right: {problem}" + (f"; its last words:{log}" if lines else ""),
+            reason=problem.reason,
+            container=problem.container,
+            pod=problem.pod,
+            log=lines,
+        )
+
+    def _log_of(self, problem: Problem) -> list[str]:
+        """What the container said before it failed; nothing if it never ran."""
+        if not problem.container:
+            return []
+        where = (self._workload.namespace, problem.pod, problem.container)
+        return self._cluster.log_tail(*where, previous=True) or self._cluster.log_tail(*where, previous=False)
+
+    def _late(self, last: tuple[Observed, Health] | None) -> RollbackError:
+        if last is None:
+            return RollbackError(f"{self._workload}: the API server told nothing for {self._timeout:g} s; try again")
+        observed, state = last
+        now = datetime.datetime.now(datetime.UTC)
+        unready = [pod for pod in observed.pods if pod.deleted or not pod.ready or not observed.is_current(pod)]
+        causes = "; ".join(str(problem) for problem in state.problems)
+        return RollbackError(
+            f"{self._workload}: not done after {self._timeout:g} s: {state.summary}"
+            + (f"; {causes}" if causes else "")
+            + (f"; not ready or old: {remaining(unready, now)}" if unready else "")
+            + f". Look: kubectl describe {self._workload.target}",
+            pods=[pod.as_result() for pod in unready],
+        )
+
+
+def _wanted(observed: Observed, wanted: int) -> int:
+    """A DaemonSet wants a pod on every node it matches now; but not none, if it had any."""
+    if observed.workload.kind == "DaemonSet":
+        return max(observed.replicas, min(wanted, 1))
+    return wanted
