@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Everything a person types here; `make help` lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+READY := $(VENV)/.ready
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PYTHONPATH := $(CURDIR)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+
+.PHONY: help setup demo sandbox sandbox-down test test-external conformance lint build clean
+
+help: ## Say what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+setup: $(READY) ## Install what is missing: Debian packages, and Python libraries into .venv
+
+$(READY): requirements.txt requirements-dev.txt tests/sandbox/packages.sh
+	@tests/sandbox/packages.sh
+	@[ -x $(VENV)/bin/python ] || { echo "making $(VENV)"; python3 -m venv $(VENV); }
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	@$(VENV)/bin/uv pip install --quiet --compile-bytecode --python $(VENV)/bin/python -r requirements-dev.txt
+	@touch $@
+
+demo: setup ## Ship a bad release to a sandbox, roll it back, and prove that everything is as it was
+	@python -m tests.sandbox demo
+
+sandbox: setup ## Start the sandbox and print how to reach it
+	@python -m tests.sandbox up
+	@python -m tests.sandbox env
+
+sandbox-down: setup ## End the sandbox
+	@python -m tests.sandbox down
+
+test: setup lint ## Run every check and the whole test suite
+	@python -m pytest
+
+test-external: setup ## Run the suite against the servers of KUBECONFIG and VAULT_ADDR
+	@SANDBOX_EXTERNAL=1 python -m pytest -m sandbox
+
+conformance: setup ## Compare the emulators with exchanges of real servers
+	@python -m tests.conformance
+
+lint: setup ## Check code, playbooks and roles
+	@ruff check --quiet . && ruff format --quiet --check .
+	@mypy plugins/module_utils
+	@ansible-lint --offline --profile production --quiet
+
+build: setup ## Build the collection's tarball
+	@ansible-galaxy collection build --force
+
+clean: ## Remove what a command can make again
+	@rm -rf .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible *.tar.gz
