@@ -13,7 +13,7 @@ from .._module import RollbackError
 from .evaluate import OTHER, PREVIOUS, position
 from .identity import QUIESCED, RESTART_ID, RESTARTED_AT, as_written, images_of
 from .model import CHANGE_CAUSE, HPA, LAST_APPLIED, MARKED, REPLICAS, Json, Observed, Workload
-from .owner import owner_of
+from .owner import Owner, owner_of
 from .target import Target, find_target
 
 QUIESCED_STATE, ROLLED_BACK, RESTORED, RESTARTED = "quiesced", "rolled_back", "restored", "restarted"
@@ -79,6 +79,10 @@ class Plan:
         """Whether there is anything to write."""
         return bool(self.operations)
 
+    def owner(self, argocd_namespace: str) -> Owner | None:
+        """The tool that would undo the change."""
+        return owner_of(self.workload, self.observed.live, argocd_namespace)
+
     def shown(self, live: Json) -> Json:
         """The part of ``live`` that the diff shows."""
         annotations = live["metadata"].get("annotations") or {}
@@ -143,8 +147,8 @@ def _roll_back(observed: Observed, options: Options) -> Plan:
     after["spec"]["template"] = target.template
     after["spec"].pop("paused", None)
     annotations = after["metadata"].get("annotations") or {}
-    if options.change_cause:
-        annotations[CHANGE_CAUSE] = options.change_cause
+    images = ", ".join(f"{one.name}={one.previous}" for one in observed.workload.containers if one.previous)
+    annotations[CHANGE_CAUSE] = options.change_cause or f"rolled back to {images}"
     if LAST_APPLIED in annotations:
         annotations[LAST_APPLIED] = _applied(annotations[LAST_APPLIED], target.template)
     after["metadata"]["annotations"] = annotations

@@ -1,0 +1,217 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: k8s_rollout_info
+version_added: 0.1.0
+short_description: Tell which version of workloads is live and what a rollback would go back to
+description:
+  - Compares the live pod templates with the release's images and with the previous ones, and finds the revision to go
+    back to among the ReplicaSets or ControllerRevisions that the workload owns, by identity and not by number.
+  - Names everything that stands in the way of a rollback. Changes nothing.
+author: The octalume.rollback authors (@octalume)
+extends_documentation_fragment:
+  - octalume.rollback.attributes.info
+  - octalume.rollback.kubernetes
+  - octalume.rollback.kubernetes.workloads
+  - kubernetes.core.k8s_auth_options
+options:
+  include_template:
+    description: Whether to return the live pod templates, for example to record them in a manifest.
+    type: bool
+    default: false
+  check_permissions:
+    description: Whether to ask the API server for every right that M(octalume.rollback.k8s_rollout) needs.
+    type: bool
+    default: false
+  argocd_namespace:
+    description: Namespace of Argo CD's Applications where the workload does not tell.
+    type: str
+    default: argocd
+"""
+
+EXAMPLES = r"""
+- name: See what a rollback would do
+  octalume.rollback.k8s_rollout_info:
+    workloads:
+      - name: api-server
+        namespace: production
+        containers:
+          - name: api
+            current: registry.example.com/shop:1.4.2
+            previous: registry.example.com/shop:1.4.1
+    check_permissions: true
+  register: live
+"""
+
+RETURN = r"""
+workloads:
+  description: One entry for each entry of O(workloads), in the same order.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: Kind of the workload.
+      type: str
+      returned: always
+    name:
+      description: Its name.
+      type: str
+      returned: always
+    namespace:
+      description: Its namespace.
+      type: str
+      returned: always
+    position:
+      description: V(release), V(previous), or V(other) if the live images are neither.
+      type: str
+      returned: always
+    images:
+      description: Live image of each container, init containers too.
+      type: dict
+      returned: always
+    replicas:
+      description: Wanted number of pods.
+      type: int
+      returned: always
+    recorded_replicas:
+      description: The number that a quiesce has written down on the object, or null.
+      type: int
+      returned: always
+    hpa:
+      description: Name and bounds (C(min), C(max)) of the HorizontalPodAutoscaler on it, or null.
+      type: dict
+      returned: always
+    paused:
+      description: Whether the rollout is paused.
+      type: bool
+      returned: always
+    owner:
+      description:
+        - The C(tool) that would undo a rollback (Argo CD, Flux, Helm, an operator), its C(name), and C(advice).
+      type: dict
+      returned: always
+    revision:
+      description: Number of the live revision.
+      type: int
+      returned: always
+    target:
+      description:
+        - What a rollback would go back to, with C(revision), C(replica_set), C(images), C(source) (V(history) or
+          V(manifest)) and C(ambiguous). Null where the release is not live or nothing usable is left; C(problems) then
+          tells why.
+      type: dict
+      returned: always
+    ready:
+      description: Number of ready pods.
+      type: int
+      returned: always
+    updated:
+      description: Number of pods made from the live template.
+      type: int
+      returned: always
+    available:
+      description: Number of available pods.
+      type: int
+      returned: always
+    pods:
+      description:
+        - Pods it owns, with C(name), C(node), C(phase), C(ready), C(image_id) by container, C(deletion_timestamp).
+      type: list
+      elements: dict
+      returned: always
+    problems:
+      description: What stands in the way of a rollback, in sentences.
+      type: list
+      elements: str
+      returned: always
+    template:
+      description: The live pod template.
+      type: dict
+      returned: when O(include_template=true)
+  sample:
+    - kind: Deployment
+      name: api-server
+      namespace: production
+      position: release
+      images: {api: "registry.example.com/shop:1.4.2"}
+      replicas: 3
+      recorded_replicas: null
+      hpa: {name: api-server, min: 2, max: 5}
+      paused: false
+      owner: null
+      revision: 7
+      target:
+        revision: 6
+        replica_set: api-server-77c68df548
+        images: {api: "registry.example.com/shop:1.4.1"}
+        source: history
+        ambiguous: false
+      ready: 3
+      updated: 3
+      available: 3
+      pods: []
+      problems: []
+missing_permissions:
+  description: Rights that are missing, as C(kubectl auth can-i) takes them.
+  returned: when O(check_permissions=true)
+  type: list
+  elements: str
+  sample: [patch deployments.apps -n production]
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.adapter import AUTH_ARGUMENTS, connect
+from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.arguments import WORKLOADS
+from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.client import ApiServer
+from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.describe import describe
+from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.model import Workload
+from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.observe import observe
+from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.permissions import missing, needed
+from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, RollbackError, run_module
+
+ARGUMENTS: dict[str, Any] = {
+    "argument_spec": {
+        "workloads": WORKLOADS,
+        "include_template": {"type": "bool", "default": False},
+        "check_permissions": {"type": "bool", "default": False},
+        "argocd_namespace": {"type": "str", "default": "argocd"},
+        **AUTH_ARGUMENTS,
+    },
+    "supports_check_mode": True,
+}
+
+
+def run(call: Call) -> dict[str, Any]:
+    """Look at all workloads."""
+    params = call.params
+    cluster = ApiServer(connect(params))
+    workloads = [Workload.from_params(entry) for entry in params["workloads"]]
+    result: dict[str, Any] = {"changed": False}
+    if params["check_permissions"]:
+        rights = needed((workload.kind, workload.namespace) for workload in workloads)
+        result["missing_permissions"] = [str(right) for right in missing(cluster, rights)]
+    try:
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            observed = list(pool.map(lambda workload: observe(cluster, workload), workloads))
+    except RollbackError as error:
+        raise RollbackError(error.message, **error.details, **result) from error
+    result["workloads"] = [
+        describe(one, params["argocd_namespace"], with_template=params["include_template"]) for one in observed
+    ]
+    return result
+
+
+def main() -> None:
+    """Run as a module process."""
+    run_module(ARGUMENTS, run)
+
+
+if __name__ == "__main__":
+    main()
