@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Talks to Vault's KV version 2 API; the only input and output of this package besides logging in."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from .._module import RollbackError
+from .errors import LEADERLESS, Conflict, NoAnswer, VaultProblem, explain, unreachable
+from .model import Reading, Rights, Target
+from .plan import canonical
+
+try:
+    from requests.exceptions import RequestException
+except ImportError:
+    RequestException = OSError  # type: ignore[misc,assignment]
+
+PATIENCE = 20.0  # seconds a call waits in all for a rate limit or an election to pass
+FIRST_PAUSE = 0.25  # seconds, doubled each time
+
+
+class Store(Protocol):
+    """KV version 2 as this package needs it. Every method raises :class:`VaultProblem`."""
+
+    def require_version_2(self, target: Target) -> None:
+        """Raise unless the secret is in a KV version 2 engine."""
+
+    def read(self, target: Target, version: int | None = None) -> Reading:
+        """One version, or the latest."""
+
+    def write(self, target: Target, data: Any, cas: int) -> int:
+        """Write ``data`` over version ``cas``; the new version's number. Raises :class:`Conflict` if it is not live."""
+
+    def delete(self, target: Target, version: int) -> None:
+        """Soft-delete one version."""
+
+    def undelete(self, target: Target, version: int) -> None:
+        """Take a soft delete back."""
+
+    def rights(self, target: Target) -> Rights | None:
+        """What the token may do with the secret; None if it may not even ask."""
+
+
+class Transport(Protocol):
+    """hvac's ``RawAdapter``: sends a request with token, namespace, TLS and timeout in place."""
+
+    def request(self, method: str, url: str, **options: Any) -> Any:
+        """A ``requests.Response``, whatever its status."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Status and document of one response; the document is empty when there was none in JSON."""
+
+    status: int
+    document: dict[str, Any]
+    retry_after: float
+
+    @property
+    def errors(self) -> list[str]:
+        """Vault's own words."""
+        return [str(error) for error in self.document.get("errors") or []]
+
+
+class VaultStore:
+    """:class:`Store` over HTTP. ``timeout`` in seconds is for messages; the transport enforces it."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        url: str,
+        timeout: float,
+        notice: Callable[[str], None],
+        patience: float = PATIENCE,
+    ) -> None:
+        self.transport = transport
+        self.url = url
+        self.timeout = timeout
+        self.notice = notice
+        self.patience = patience
+
+    def require_version_2(self, target: Target) -> None:
+        """Raise unless the secret is in a KV version 2 engine."""
+        mount = self._call("get", f"sys/internal/ui/mounts/{target}").document["data"]
+        if mount["path"].strip("/") != target.mount:
+            raise RollbackError(
+                f"{target}: the secrets engine is mounted at {mount['path']}, not {target.mount}/;"
+                f" set engine_mount_point and path accordingly (`vault secrets list -address={self.url}`)"
+            )
+        if mount["type"] not in ("kv", "generic"):
+            raise RollbackError(
+                f"{target}: {mount['path']} is a {mount['type']} engine; only KV version 2 has versions"
+            )
+        if (mount.get("options") or {}).get("version") != "2":
+            raise RollbackError(
+                f"{target}: {mount['path']} is KV version 1, which keeps no versions to roll back to;"
+                f" for the future: `vault kv enable-versioning {mount['path']}`"
+            )
+
+    def read(self, target: Target, version: int | None = None) -> Reading:
+        """One version, or the latest."""
+        query = "" if version is None else f"?version={version}"
+        answer = self._call("get", target.endpoint("data"), query=query, accept=(404,))
+        data = answer.document.get("data")
+        if answer.errors:
+            raise explain(self.url, target.endpoint("data"), answer.status, answer.errors)
+        if not data:
+            return Reading("absent")
+        metadata = data["metadata"]
+        if answer.status == 200:
+            return Reading("exists", metadata["version"], data["data"])
+        return Reading("destroyed" if metadata["destroyed"] else "deleted", metadata["version"])
+
+    def write(self, target: Target, data: Any, cas: int) -> int:
+        """Write ``data`` over version ``cas``; the new version's number. Raises :class:`Conflict` if it is not live.
+
+        An answer that got lost, or a retry that met its own first attempt, is told from somebody else's write by
+        reading back.
+        """
+        body = {"data": data, "options": {"cas": cas}}
+        try:
+            answer = self._call("post", target.endpoint("data"), body)
+        except VaultProblem as error:
+            if not isinstance(error, Conflict | NoAnswer) and error.status < 500:
+                raise
+            live = self.read(target)
+            if live.version == cas + 1 and live.exists and canonical(live.data) == canonical(data):
+                return live.version
+            if live.version != cas:
+                raise Conflict(f"{target} was written by somebody else: version {live.version} is live") from error
+            raise
+        version: int = answer.document["data"]["version"]
+        return version
+
+    def delete(self, target: Target, version: int) -> None:
+        """Soft-delete one version."""
+        self._call("post", target.endpoint("delete"), {"versions": [version]})
+
+    def undelete(self, target: Target, version: int) -> None:
+        """Take a soft delete back."""
+        self._call("post", target.endpoint("undelete"), {"versions": [version]})
+
+    def rights(self, target: Target) -> Rights | None:
+        """What the token may do with the secret; None if it may not even ask."""
+        endpoints = {kind: target.endpoint(kind) for kind in ("data", "delete", "undelete")}
+        body = {"paths": list(endpoints.values())}
+        answer = self._call("post", "sys/capabilities-self", body, accept=(403,))
+        if answer.status == 403:
+            return None
+        found = answer.document.get("data") or answer.document
+        return {kind: frozenset(found[endpoint]) for kind, endpoint in endpoints.items()}
+
+    def _call(self, method: str, path: str, body: Any = None, query: str = "", accept: Sequence[int] = ()) -> Answer:
+        """Send one request; wait out rate limits and elections; raise what any other status means."""
+        deadline, pause = time.monotonic() + self.patience, FIRST_PAUSE
+        while True:
+            answer = self._send(method, f"v1/{quote(path)}{query}", body)
+            if not _passing(answer):
+                break
+            pause = max(pause, answer.retry_after)
+            if time.monotonic() + pause > deadline:
+                break
+            self.notice(f"Vault at {self.url} answered {answer.status}; asking again in {pause:g} s")
+            time.sleep(pause)
+            pause *= 2
+        if answer.status < 300 or answer.status in accept:
+            return answer
+        health = self._send("get", "v1/sys/health", None).status if answer.status == 503 else 0
+        raise explain(self.url, path, answer.status, answer.errors, health)
+
+    def _send(self, method: str, path: str, body: Any) -> Answer:
+        options = {} if body is None else {"data": canonical(body).encode()}
+        try:
+            response = self.transport.request(method, path, raise_exception=False, **options)
+        except RequestException as error:
+            raise unreachable(self.url, error, self.timeout) from None
+        try:
+            document = json.loads(response.content, parse_float=Decimal) if response.content else {}
+        except ValueError:
+            document = {}
+        after = response.headers.get("Retry-After", "0")
+        return Answer(
+            status=response.status_code,
+            document=document if isinstance(document, dict) else {},
+            retry_after=float(after) if after.isdigit() else 0.0,
+        )
+
+
+def _passing(answer: Answer) -> bool:
+    """Whether waiting may help: a rate limit, or a node without a leader."""
+    return answer.status == 429 or (answer.status == 500 and any(LEADERLESS in error for error in answer.errors))
