@@ -41,8 +41,8 @@ options:
   headers:
     description:
       - Headers sent with every request, for example the tenant of a Grafana Mimir (C(X-Scope-OrgID)).
-      - Values of headers whose names speak of authorization, cookies, tokens, keys, secrets, passwords or signatures
-        are never shown.
+      - Values of headers whose names speak of authorization, cookies, tokens, API keys, secrets, passwords or
+        signatures are never shown.
     type: dict
   use_proxy:
     description: Whether C(http_proxy), C(https_proxy) and C(no_proxy) of the environment are followed.

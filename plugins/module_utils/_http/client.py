@@ -53,12 +53,13 @@ SENTENCES = {
 
 
 class HttpFault(Exception):
-    """There was no answer; ``kind`` says why, ``message`` is a sentence without secrets."""
+    """There was no answer; ``kind`` and ``reason`` say why, ``message`` where as well; all without secrets."""
 
-    def __init__(self, kind: Fault, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, kind: Fault, where: str, reason: str) -> None:
+        super().__init__(f"{where}: {reason}")
         self.kind = kind
-        self.message = message
+        self.reason = reason
+        self.message = f"{where}: {reason}"
 
 
 @dataclass(frozen=True)
@@ -205,7 +206,7 @@ class HttpClient:
             kind = _kind(error)
             detail = _tls_detail(error) if kind is Fault.TLS else ""
             sentence = SENTENCES[kind].format(timeout=timeout, detail=detail)
-            raise HttpFault(kind, f"{shown(request.url)}: {sentence}") from None
+            raise HttpFault(kind, shown(request.url), sentence) from None
 
 
 def _read(response: requests.Response, deadline: float, limit: int) -> bytes:

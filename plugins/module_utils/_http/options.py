@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-SENSITIVE = ("authorization", "cookie", "token", "secret", "key", "password", "signature")
+SENSITIVE = re.compile(r"authorization|cookie|token|secret|passw|credential|signature|api.?key|access.?key", re.I)
+SHORTEST = 4  # a shorter secret is none, and blanking it would blank half of the result
 
 
 def http_options(timeout: float = 10) -> dict[str, dict[str, Any]]:
@@ -27,8 +29,23 @@ def http_options(timeout: float = 10) -> dict[str, dict[str, Any]]:
 
 def secret_headers(headers: Mapping[str, Any] | None) -> set[str]:
     """Values of headers that carry credentials, judged by their names; with and without a scheme like Bearer."""
-    secrets: set[str] = set()
-    for name, value in (headers or {}).items():
-        if any(word in name.lower() for word in SENSITIVE):
-            secrets |= {str(value), str(value).rpartition(" ")[2]}
-    return {secret for secret in secrets if secret}
+    secrets = secret_fields(headers)
+    return secrets | {secret.rpartition(" ")[2] for secret in secrets}
+
+
+def secret_fields(value: Any) -> set[str]:
+    """Texts in ``value`` (mappings and lists of any depth) under names that speak of credentials.
+
+    References such as ``Bearer ${token}`` are no secrets themselves.
+    """
+    if isinstance(value, Mapping):
+        found: set[str] = set()
+        for name, one in value.items():
+            if isinstance(one, str) and SENSITIVE.search(str(name)):
+                found |= {one} if len(one) >= SHORTEST and "${" not in one else set()
+            else:
+                found |= secret_fields(one)
+        return found
+    if isinstance(value, list):
+        return set().union(*(secret_fields(one) for one in value))
+    return set()

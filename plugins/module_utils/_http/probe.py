@@ -59,7 +59,7 @@ def judge_answer(expected: Expected, answer: Answer) -> Attempt:
 def judge_fault(fault: HttpFault) -> Attempt:
     """A service that does not answer failed; a question that never left this machine is an error."""
     verdict = Verdict.ERROR if fault.kind in OWN_FAULTS else Verdict.FAIL
-    return Attempt(verdict, fault.message)
+    return Attempt(verdict, fault.reason)
 
 
 def judge_target(url: str, attempts: Sequence[Attempt], allowed: int) -> TargetOutcome:
