@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Delivers notices: to every channel at the same time, each within its own seconds."""
+
+from __future__ import annotations
+
+import contextlib
+import smtplib
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from email.message import EmailMessage
+from pathlib import Path
+
+from .._http.client import OWN_FAULTS, Connection, HttpClient, HttpFault
+from .._http.verdict import Verdict
+from .model import Channel, Delivery, Hook, Mail, Notice
+from .plan import mail, request
+
+ACCEPTED = range(200, 300)
+
+
+class Undelivered(Exception):
+    """A channel did not take the notice."""
+
+    def __init__(self, verdict: Verdict, message: str) -> None:
+        super().__init__(message)
+        self.verdict = verdict
+        self.message = message
+
+
+def deliver(notice: Notice, channels: Sequence[Channel]) -> list[Delivery]:
+    """Send ``notice`` to all ``channels``; one that is down costs its own timeout and nobody else's."""
+    if not channels:
+        return []
+    with ThreadPoolExecutor(max_workers=len(channels)) as pool:
+        return list(pool.map(lambda channel: _deliver(notice, channel), channels))
+
+
+def _deliver(notice: Notice, channel: Channel) -> Delivery:
+    try:
+        if isinstance(channel.way, Mail):
+            message = _mail(notice, channel.way, channel.timeout)
+        else:
+            message = _post(notice, channel.way, channel.timeout)
+    except Undelivered as error:
+        return Delivery(channel.name, channel.delivery(notice), error.verdict, error.message)
+    return Delivery(channel.name, channel.delivery(notice), Verdict.PASS, message, sent=True)
+
+
+def _post(notice: Notice, way: Hook, timeout: float) -> str:
+    http = HttpClient(Connection(timeout=timeout, ca_path=way.ca_path), workers=1)
+    # The path of a chat system's hook is the permission to write to it, so only the host is shown.
+    host = way.url.split("/")[2].rpartition("@")[2]
+    try:
+        answer = http.send(request(notice, way))
+    except HttpFault as fault:
+        verdict = Verdict.ERROR if fault.kind in OWN_FAULTS else Verdict.FAIL
+        raise Undelivered(verdict, f"{host}: {fault.reason}") from None
+    if answer.status not in ACCEPTED:
+        raise Undelivered(Verdict.FAIL, f"{host} did not take it: status {answer.status}")
+    return f"{host} took it (status {answer.status})"
+
+
+def _mail(notice: Notice, way: Mail, timeout: float) -> str:
+    where = f"{way.host}:{way.port}"
+    attached = {}
+    try:
+        attached = {path: Path(path).read_bytes() for path in way.attachments}
+        message = mail(notice, way, attached, time.time())
+    except OSError as error:
+        raise Undelivered(Verdict.ERROR, f"attachment {error.filename} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise Undelivered(Verdict.ERROR, f"the message cannot be written: {error}") from None
+    try:
+        refused = _send(message, way, timeout)
+    except smtplib.SMTPAuthenticationError as error:
+        raise Undelivered(Verdict.FAIL, f"{where} refused the login (code {error.smtp_code})") from None
+    except smtplib.SMTPRecipientsRefused as error:
+        raise Undelivered(Verdict.FAIL, f"{where} refused every recipient: {', '.join(error.recipients)}") from None
+    except smtplib.SMTPResponseException as error:
+        said = bytes(error.smtp_error).decode(errors="replace") if isinstance(error.smtp_error, bytes) else ""
+        raise Undelivered(Verdict.FAIL, f"{where} refused it: {error.smtp_code} {said}".strip()) from None
+    except smtplib.SMTPException as error:
+        raise Undelivered(Verdict.FAIL, f"{where}: {error}") from None
+    except ssl.SSLError as error:
+        raise Undelivered(Verdict.ERROR, f"{where}: TLS failed: {error.reason or error}") from None
+    except socket.gaierror:
+        raise Undelivered(Verdict.ERROR, f"{where}: the host name does not resolve on this machine") from None
+    except TimeoutError:
+        raise Undelivered(Verdict.FAIL, f"{where}: no answer within {timeout:g} s") from None
+    except OSError as error:
+        raise Undelivered(Verdict.FAIL, f"{where}: {error.strerror or error}") from None
+    if refused:
+        raise Undelivered(Verdict.FAIL, f"{where} took it, but not for {', '.join(sorted(refused))}")
+    return f"{where} took it for {', '.join((*way.to, *way.cc))}"
+
+
+def _send(message: EmailMessage, way: Mail, timeout: float) -> dict[str, tuple[int, bytes]]:
+    """Hand ``message`` over; returns the recipients that were refused."""
+    context = ssl.create_default_context(cafile=way.ca_path)
+    if way.secure == "always":
+        server: smtplib.SMTP = smtplib.SMTP_SSL(way.host, way.port, timeout=timeout, context=context)
+    else:
+        server = smtplib.SMTP(way.host, way.port, timeout=timeout)
+    # Every answer has its own timeout; the guard ends a conversation that drags on with many slow ones.
+    guard = threading.Timer(timeout, _hang_up, [server])
+    guard.daemon = True
+    guard.start()
+    try:
+        with server:
+            _secure(server, way, context)
+            if way.username is not None:
+                server.login(way.username, way.password or "")
+            return server.send_message(message)
+    finally:
+        guard.cancel()
+
+
+def _secure(server: smtplib.SMTP, way: Mail, context: ssl.SSLContext) -> None:
+    """Turn TLS on as ``way.secure`` says; a password never leaves unencrypted unless that was asked for."""
+    server.ehlo()
+    if way.secure == "starttls" or (way.secure == "try" and server.has_extn("starttls")):
+        server.starttls(context=context)
+        server.ehlo()
+    elif way.secure == "try" and way.username is not None:
+        raise smtplib.SMTPException("it offers no TLS, so the password is not sent; secure: never would send it")
+
+
+def _hang_up(server: smtplib.SMTP) -> None:
+    if server.sock:
+        with contextlib.suppress(OSError):
+            server.sock.shutdown(socket.SHUT_RDWR)
