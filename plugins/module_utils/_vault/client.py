@@ -50,6 +50,8 @@ class Store(Protocol):
 class Transport(Protocol):
     """hvac's ``RawAdapter``: sends a request with token, namespace, TLS and timeout in place."""
 
+    token: str | None
+
     def request(self, method: str, url: str, **options: Any) -> Any:
         """A ``requests.Response``, whatever its status."""
 
@@ -171,10 +173,17 @@ class VaultStore:
             pause *= 2
         if answer.status < 300 or answer.status in accept:
             return answer
-        health = self._send("get", "v1/sys/health", None).status if answer.status == 503 else 0
-        raise explain(self.url, path, answer.status, answer.errors, health)
+        health = self._send("get", "v1/sys/health").status if answer.status == 503 else 0
+        known = answer.status != 403 or self._token_known()
+        said = answer.errors if known or self.transport.token else ["missing client token"]
+        raise explain(self.url, path, answer.status, said, health=health, token_known=known)
 
-    def _send(self, method: str, path: str, body: Any) -> Answer:
+    def _token_known(self) -> bool:
+        """Whether Vault knows the token. One without the right to look itself up is told so in a list of one error."""
+        answer = self._send("get", "v1/auth/token/lookup-self")
+        return answer.status != 403 or any("1 error occurred" in error for error in answer.errors)
+
+    def _send(self, method: str, path: str, body: Any = None) -> Answer:
         options = {} if body is None else {"data": canonical(body).encode()}
         try:
             response = self.transport.request(method, path, raise_exception=False, **options)

@@ -28,11 +28,19 @@ class NoAnswer(VaultProblem):
     """The connection failed or timed out; whether a write arrived is unknown."""
 
 
-def explain(url: str, path: str, status: int, errors: Sequence[str], health: int = 0) -> VaultProblem:
-    """What ``status`` and ``errors`` on ``path`` mean; ``health`` is the status of ``sys/health`` (0 unknown)."""
+def explain(
+    url: str, path: str, status: int, errors: Sequence[str], *, health: int = 0, token_known: bool = True
+) -> VaultProblem:
+    """What ``status`` and ``errors`` on ``path`` mean.
+
+    ``health``: status of ``sys/health``, 0 if not asked; ``token_known``: whether Vault knows the token at all.
+    """
     said = "; ".join(error.strip() for error in errors) or "no text"
     if CAS_MISMATCH in said:
         return Conflict(f"{path} at {url}: {said}", status)
+    if status == 403 and not token_known and "missing client token" not in said:
+        told = f"Vault at {url} does not accept the token: it is wrong, expired or revoked; see `vault token lookup`"
+        return VaultProblem(told, status)
     return VaultProblem(_sentence(url, path, status, said, health), status)
 
 
@@ -68,9 +76,7 @@ def _refusal(url: str, path: str, said: str) -> str:
             f"the token reaches no secrets engine for {path} at {url}, or there is none; see"
             f" `vault secrets list -address={url}` and `vault token lookup`"
         )
-    if "1 error occurred" in said:
-        return f"the token has no right to {path} at {url}; see `vault token capabilities {path}`"
-    return f"Vault at {url} does not accept the token: it is wrong, expired or revoked; see `vault token lookup`"
+    return f"the token has no right to {path} at {url}; see `vault token capabilities {path}`"
 
 
 def unreachable(url: str, error: Exception, timeout: float) -> NoAnswer:

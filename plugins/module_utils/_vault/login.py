@@ -159,9 +159,13 @@ def _authenticate(call: Call, adapter: Any, client: Any) -> None:
             authenticator.validate()
             authenticator.authenticate(client)
     except VaultError as error:
-        status = STATUS.get(type(error).__name__, 0)
-        told = explain(client.url, f"the {method} login", status, error.errors or [])
-        raise RollbackError(f"logging in by {method}: {told.message}") from None
+        status, said = STATUS.get(type(error).__name__, 0), [str(text) for text in error.errors or []]
+        if status < 500 and status != 429:
+            hint = f"check its options, and `vault auth list -address={client.url}`"
+            raise RollbackError(
+                f"Vault at {client.url} refused the {method} login ({'; '.join(said)}); {hint}"
+            ) from None
+        raise explain(client.url, f"the {method} login", status, said) from None
     except RequestException as error:
         raise unreachable(client.url, error, adapter.get_option("timeout")) from None
     except (ValueError, NotImplementedError, OSError) as error:

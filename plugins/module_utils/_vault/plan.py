@@ -21,9 +21,9 @@ def targets(secrets: Sequence[Mapping[str, Any]]) -> tuple[Target, ...]:
     for secret in secrets:
         mount, path = secret["engine_mount_point"].strip("/"), secret["path"].strip("/")
         target = Target(mount, path, secret["version"], secret.get("current"))
-        for name, text in (("engine_mount_point", mount), ("path", path)):
-            if any(part in ("", ".", "..") for part in text.split("/")):
-                raise RollbackError(f"secrets: {name} {text!r} is not a plain path; write it as `vault kv` does")
+        for name, place in (("engine_mount_point", mount), ("path", path)):
+            if any(part in ("", ".", "..") for part in place.split("/")):
+                raise RollbackError(f"secrets: {name} {place!r} is not a plain path; write it as `vault kv` does")
         for name, number in (("version", target.version), ("current", target.current)):
             if number is not None and number < 1:
                 raise RollbackError(

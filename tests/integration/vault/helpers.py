@@ -33,7 +33,8 @@ class Outcome:
 
 def run(module: ModuleType, params: dict[str, Any], **mode: bool) -> Outcome:
     """Validate ``params`` by the module's own spec and run it; RollbackError comes through."""
-    validated = ArgumentSpecValidator(module.ARGUMENTS["argument_spec"]).validate(params)
+    given = {name: value for name, value in params.items() if value is not None}
+    validated = ArgumentSpecValidator(module.ARGUMENTS["argument_spec"]).validate(given)
     assert not validated.error_messages, validated.error_messages
     warnings: list[str] = []
     call = Call(params=validated.validated_parameters, warn=warnings.append, **mode)
@@ -104,6 +105,7 @@ class Meddler:
     def __init__(self, address: str) -> None:
         self.upstream = urlsplit(address)
         self.seen: list[str] = []
+        self.headers: dict[str, str] = {}
         self.faults: list[tuple[re.Pattern[str], int, Fault | str]] = []
         self.lock = threading.Lock()
         meddler = self
@@ -136,6 +138,7 @@ class Meddler:
         body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
         with self.lock:
             self.seen.append(line)
+            self.headers.update(handler.headers.items())
             due = [
                 fault
                 for pattern, skip, fault in self.faults
@@ -148,21 +151,22 @@ class Meddler:
         if "dead" in due:
             handler.close_connection = True
             return
-        status, text = answer or self.forward(handler, body)
+        status, text, headers = (*answer, "") if answer else self.forward(handler, body)
         if "lost" in due:
             handler.close_connection = True
             return
-        handler.wfile.write(f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n".encode())
+        handler.wfile.write(f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{headers}".encode())
         handler.wfile.write(f"Content-Length: {len(text)}\r\nConnection: close\r\n\r\n".encode() + text)
         handler.close_connection = True
 
-    def forward(self, handler: BaseHTTPRequestHandler, body: bytes) -> tuple[int, bytes]:
-        """Vault's own answer."""
+    def forward(self, handler: BaseHTTPRequestHandler, body: bytes) -> tuple[int, bytes, str]:
+        """Vault's own answer: status, body and the header that matters."""
         connection = http.client.HTTPConnection(self.upstream.hostname or "", self.upstream.port, timeout=30)
         headers = {name: value for name, value in handler.headers.items() if name.startswith("X-")}
         connection.request(handler.command, handler.path, body or None, headers)
         response = connection.getresponse()
-        return response.status, response.read()
+        after = response.getheader("Retry-After")
+        return response.status, response.read(), f"Retry-After: {after}\r\n" if after else ""
 
     def writes(self) -> list[str]:
         """The requests that could change a secret."""

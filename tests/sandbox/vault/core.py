@@ -95,7 +95,8 @@ class Vault:
             raise Fault(403, "permission denied") if self.modern else Fault(400, "missing client token")
         caller = self.tokens.find(request.token)
         if caller is None or caller.wrapped is not None:
-            raise Fault(403, "permission denied")
+            later = "2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n"
+            raise Fault(403, later if self.modern else "permission denied")
         if caller.uses:
             caller.uses -= 1
             if not caller.uses:
