@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
 from ansible_collections.octalume.rollback.plugins.modules import postgres_backup
+
 from tests.integration.postgres.calling import call
 from tests.sandbox.postgres import PostgresServer
 

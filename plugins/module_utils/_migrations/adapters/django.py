@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Django: one application's migrations; ``sqlmigrate --backwards`` shows a way down without running it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from ..._module import RollbackError
+from ..client import Runner, demand
+from ..model import Migration, Script, Status, Step, Tool
+
+LINE = re.compile(r"^\s*\[(?P<mark>[Xx ])\]\s+(?P<name>\S+)")
+
+
+class Django:
+    """``manage.py showmigrations``, ``sqlmigrate`` and ``migrate`` for the application of the option ``app``."""
+
+    base = "zero"
+
+    def __init__(self, tool: Tool, run: Runner) -> None:
+        if not tool.app:
+            raise RollbackError("tool django needs the option app: the label of the application whose schema goes down")
+        self._app = tool.app
+        self._run = run
+
+    def status(self) -> Status:
+        """``showmigrations APP``."""
+        done = self._run(["showmigrations", self._app, "--no-color"])
+        return read_migrations(demand(done, "cannot ask Django for its migrations"), self._app)
+
+    def scripts(self, steps: Sequence[Step]) -> Mapping[str, Script]:
+        """``sqlmigrate APP NAME --backwards``."""
+        found = {}
+        for step in steps:
+            done = self._run(["sqlmigrate", self._app, step.version, "--backwards", "--no-color"])
+            found[step.version] = read_backwards(done.status, done.output, done.errors)
+        return found
+
+    def down(self, step: Step) -> list[str]:
+        """``migrate APP NAME``."""
+        return ["migrate", self._app, step.to, "--no-input", "--no-color"]
+
+
+def read_migrations(text: str, app: str) -> Status:
+    """``[X] 0001_initial`` lines; an unapplied one below an applied one is a problem."""
+    marks = [(match.group("name"), match.group("mark") != " ") for match in map(LINE.match, text.splitlines()) if match]
+    applied = tuple(Migration(name) for name, done in marks if done)
+    pending = tuple(name for name, done in marks if not done)
+    problems = []
+    if not marks and "(no migrations)" not in text:
+        problems.append(f"application {app} has no migrations")
+    newest = max((number for number, (_, done) in enumerate(marks) if done), default=-1)
+    gaps = [name for name, done in marks[: newest + 1] if not done]
+    if gaps:
+        problems.append(f"{', '.join(gaps)} is not applied although a later migration is; repair that by hand")
+    return Status(applied[-1].version if applied else Django.base, applied, pending, problems=tuple(problems))
+
+
+def read_backwards(status: int, output: str, errors: str) -> Script:
+    """A script from ``sqlmigrate --backwards``; RunPython is shown by Django as a comment only."""
+    if status:
+        said = errors.strip().splitlines()[-1] if errors.strip() else "no reason given"
+        if "IrreversibleError" in errors or "is not reversible" in errors:
+            return Script(None, f"Django calls it irreversible: {said}")
+        return Script(None)
+    unseen = "THIS OPERATION CANNOT BE WRITTEN AS SQL" in output
+    return Script(None if unseen else output)

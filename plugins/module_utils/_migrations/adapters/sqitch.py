@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sqitch: named changes in a plan, each with a revert script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..client import Runner, demand
+from ..model import Migration, Script, Status, Step, Tool
+from ._files import script_of
+
+TARGET = "db:pg:"  # the rest comes from the PG* variables
+
+
+class Sqitch:
+    """``sqitch log``, ``plan`` and ``revert``."""
+
+    base = "@ROOT"
+
+    def __init__(self, tool: Tool, run: Runner) -> None:
+        self._tool = tool
+        self._run = run
+        self._target = ["--target", TARGET]
+
+    def status(self) -> Status:
+        """The plan and what is deployed of it."""
+        planned = demand(self._run(["plan", "--format", "format:%n", "--no-headers"]), "cannot read Sqitch's plan")
+        asked = self._run(["status", *self._target, "--show-changes"])
+        if asked.status and "No changes deployed" not in asked.output + asked.errors:
+            demand(asked, "cannot ask Sqitch for its changes")
+        return read_status([line.strip() for line in planned.splitlines() if line.strip()], asked.output)
+
+    def scripts(self, steps: Sequence[Step]) -> Mapping[str, Script]:
+        """The files ``revert/<change>.sql``."""
+        root = Path(self._tool.chdir or ".") / (self._tool.down_scripts or "revert")
+        found = {}
+        for step in steps:
+            file = root / f"{step.version}.sql"
+            found[step.version] = _script(file.read_text()) if file.exists() else Script(None, f"there is no {file}")
+        return found
+
+    def down(self, step: Step) -> list[str]:
+        """``sqitch revert --to CHANGE -y``."""
+        return ["revert", *self._target, "--to", step.to, "-y"]
+
+
+def read_status(planned: Sequence[str], text: str) -> Status:
+    """The deployed changes, in the order of the plan, from the list below ``# Changes:`` (newest first)."""
+    listing = text.partition("# Changes:")[2].splitlines()
+    deployed = [line.split()[1] for line in listing if line.startswith("#   ") and len(line.split()) > 1]
+    applied = tuple(Migration(name) for name in reversed(deployed))
+    strangers = [name for name in deployed if name not in planned]
+    problems = (f"{', '.join(strangers)} is deployed but not in the plan here",) if strangers else ()
+    pending = tuple(name for name in planned if name not in deployed)
+    return Status(applied[-1].version if applied else Sqitch.base, applied, pending, problems=problems)
+
+
+def _script(text: str) -> Script:
+    """Sqitch's template is BEGIN; XXX comment; COMMIT, which reverts nothing."""
+    body = "\n".join(line for line in text.splitlines() if line.strip().upper() not in ("BEGIN;", "COMMIT;"))
+    return script_of(body)

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs a migration tool: argv lists only, in a process group of its own that is ended as a whole at the deadline."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from .._module import RollbackError
+from .model import Completed, Tool
+
+
+class Runner(Protocol):
+    """What adapters ask of the outside world."""
+
+    def __call__(self, arguments: Sequence[str], *, timeout: float = 60) -> Completed:
+        """Run the tool with ``arguments`` after its own words; a status other than 0 is for the caller to judge."""
+        ...
+
+
+def _ignore(_line: str) -> None:
+    """Drop a line nobody listens for."""
+
+
+class ToolRunner:
+    """Runs the tool as a child process; connection data reach it through its environment."""
+
+    def __init__(self, tool: Tool, environment: Mapping[str, str], progress: Callable[[str], None] = _ignore) -> None:
+        self.tool = tool
+        self._environment = {**os.environ, **environment, **tool.environment}
+        self._progress = progress
+
+    def __call__(self, arguments: Sequence[str], *, timeout: float = 60) -> Completed:
+        """Run it; :class:`RollbackError` if it cannot be started or is not done in ``timeout`` seconds."""
+        argv = (*self.tool.command, *arguments)
+        started = time.monotonic()
+        try:
+            child = subprocess.Popen(
+                argv,
+                cwd=self.tool.chdir,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
+        except OSError as error:
+            where = self.tool.chdir or os.getcwd()  # noqa: PTH109 - a word for a message
+            raise RollbackError(
+                f"cannot start the migration tool {argv[0]} in {where}: {error.strerror};"
+                " check the options command and chdir",
+                argv=list(argv),
+            ) from error
+        try:
+            output, errors = child.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            _end(child)
+            raise RollbackError(
+                f"{' '.join(argv)} was not done within {timeout:g} s and was ended; its transaction is rolled back by"
+                " the server. Ask migration_info where the schema is",
+                argv=list(argv),
+            ) from None
+        except BaseException:
+            _end(child)
+            raise
+        for line in output.splitlines():
+            self._progress(line)
+        return Completed(argv, child.returncode, output, errors, round(time.monotonic() - started, 3))
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    """End the tool and everything it started."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(child.pid, number)
+        except ProcessLookupError:
+            break
+        try:
+            child.communicate(timeout=5)
+            break
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def demand(done: Completed, what: str) -> str:
+    """The output of a run that must have succeeded."""
+    if done.status:
+        said = (done.errors.strip() or done.output.strip() or "it said nothing")[-1500:]
+        raise RollbackError(
+            f"{what}: {' '.join(done.argv)} failed (rc {done.status}): {said}", argv=list(done.argv), rc=done.status
+        )
+    return done.output

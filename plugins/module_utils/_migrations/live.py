@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the live database says before a step down: which rows it would lose, and who would hold it up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+
+from .._module import RollbackError
+from .._postgres.client import Database, identifier, session
+from .._postgres.model import Connection
+from .model import Blocker, Drop, Loss, Preview, Script, Step
+from .sql import drops
+
+QUERY_TIMEOUT = 60  # seconds
+BLOCKERS = """
+SELECT a.pid, coalesce(a.usename, ''), coalesce(a.application_name, ''), coalesce(a.state, ''),
+       extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.query_start, a.backend_start))::float,
+       string_agg(DISTINCT CASE l.locktype WHEN 'advisory' THEN 'an advisory lock'
+                  ELSE l.mode || ' on ' || l.relation::regclass::text END, ', '),
+       left(regexp_replace(coalesce(a.query, ''), '\\s+', ' ', 'g'), 200)
+FROM pg_stat_activity a JOIN pg_locks l ON l.pid = a.pid AND l.granted
+LEFT JOIN pg_class c ON c.oid = l.relation LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()
+  AND a.backend_type IN ('client backend', 'parallel worker', 'background worker')
+  AND (l.locktype = 'advisory' OR l.locktype = 'relation' AND l.database <> 0
+       AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast'))
+GROUP BY a.pid, a.usename, a.application_name, a.state, a.xact_start, a.query_start, a.backend_start, a.query
+ORDER BY 5 DESC
+"""
+RELATION = """
+SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = to_regclass(%s) AND c.relkind IN ('r', 'p')
+"""
+TABLES_OF_SCHEMA = """
+SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = %s AND c.relkind IN ('r', 'p') AND NOT c.relispartition ORDER BY 2
+"""
+COLUMN = "SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = %s AND NOT attisdropped"
+
+
+def blockers(database: Database) -> list[Blocker]:
+    """Sessions of this database that hold locks on its tables, or advisory locks, oldest transaction first."""
+    return [Blocker(*row) for row in database.query(BLOCKERS)]
+
+
+def wait_for_locks(connection: Connection, *, patience: float, terminate: bool) -> list[Blocker]:
+    """Return once nobody holds a lock that a step down would wait for; the sessions that had to be ended.
+
+    After ``patience`` seconds whoever is left is named in a :class:`RollbackError`, or with ``terminate`` ended.
+    """
+    deadline = time.monotonic() + patience
+    with session(connection, statement_timeout=QUERY_TIMEOUT) as database:
+        while left := blockers(database):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.1)
+        if left and not terminate:
+            raise RollbackError(
+                f"locks in {connection.place} are held by {'; '.join(map(str, left))}. End them, or set"
+                " terminate_blockers: true",
+                blockers=[blocker.__dict__ for blocker in left],
+            )
+        for blocker in left:
+            database.query("SELECT pg_terminate_backend(%s, 5000)", (blocker.pid,))
+        if left and (stubborn := blockers(database)):
+            raise RollbackError(
+                f"locks in {connection.place} are still held after ending {len(left)} sessions:"
+                f" {'; '.join(map(str, stubborn))}. Is the application quiesced?"
+            )
+    return left
+
+
+def end_sessions(connection: Connection, application: str) -> None:
+    """End the server's side of a tool that was killed here: it would go on with its statement and hold its locks."""
+    with session(connection, statement_timeout=QUERY_TIMEOUT) as database:
+        database.query(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE application_name = %s AND pid <> pg_backend_pid()",
+            (application,),
+        )
+
+
+def preview(connection: Connection, steps: Iterable[Step], scripts: Mapping[str, Script]) -> Preview:
+    """What ``steps`` would lose, counted in the live database, from the SQL of their way down."""
+    losses: list[Loss] = []
+    unseen: list[str] = []
+    with session(connection, statement_timeout=QUERY_TIMEOUT, lock_timeout=5) as database:
+        for step in steps:
+            script = scripts.get(step.version)
+            if script is None or script.sql is None:
+                unseen.append(f"step {step.version}: its SQL is not known")
+                continue
+            found, hidden = drops(script.sql)
+            unseen += [f"step {step.version}: {text}" for text in hidden]
+            for drop in found:
+                losses += _count(database, step, drop)
+    return Preview(tuple(_once(losses)), tuple(unseen))
+
+
+def _once(losses: Iterable[Loss]) -> list[Loss]:
+    """Without what goes with its table anyway, and without repetitions."""
+    tables = {loss.table for loss in losses if loss.kind == "table"}
+    seen: dict[tuple[str, str], Loss] = {}
+    for loss in losses:
+        if loss.kind == "table" or loss.table not in tables:
+            seen.setdefault((loss.table, loss.column), loss)
+    return list(seen.values())
+
+
+def _count(database: Database, step: Step, drop: Drop) -> list[Loss]:
+    name = identifier(*drop.table)
+    if drop.kind == "schema":
+        rows = database.query(TABLES_OF_SCHEMA, (drop.table[-1],))
+        return [_rows_of(database, step, "table", row) for row in rows]
+    relations = database.query(RELATION, (name,))
+    if not relations:
+        return []
+    if drop.kind == "column":
+        if not database.query(COLUMN, (name, drop.column)):
+            return []
+        column = identifier(drop.column)
+        rows = database.query(f"SELECT count({column}) FROM {name}")  # noqa: S608 - quoted
+        return [Loss(step.version, "column", ".".join(relations[0]), drop.column, int(rows[0][0]))]
+    return [_rows_of(database, step, drop.kind, relations[0])]
+
+
+def _rows_of(database: Database, step: Step, kind: str, relation: tuple[str, ...]) -> Loss:
+    rows = database.query(f"SELECT count(*) FROM {identifier(*relation)}")  # noqa: S608 - quoted
+    return Loss(step.version, kind, ".".join(relation), "", int(rows[0][0]), exact=kind != "delete")
