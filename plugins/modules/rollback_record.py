@@ -184,7 +184,7 @@ def run(call: Call) -> dict[str, Any]:
     elif before:
         after = before
     elif call.check_mode:
-        return {"changed": False, "record": None, "resumed": False, "where": ""}
+        after = _begin(call, now)
     else:
         raise RollbackError(f"no run record is open for release {wanted['release']} in {wanted['environment']}")
     after = journal.remember(journal.note(after, wanted["steps"], now), wanted["notices"], wanted["facts"])
@@ -210,7 +210,7 @@ def _begin(call: Call, now: datetime) -> journal.RunRecord:
         opened_at=journal.timestamp(now),
         opened_by=call.caller,
         decision=wanted["decision"],
-        **{key: str(wanted["header"].get(key, "")) for key in ("previous", "service", "document")},
+        **{key: str((wanted["header"] or {}).get(key, "")) for key in ("previous", "service", "document")},
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
+from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, RollbackError, failure, who
@@ -60,7 +61,10 @@ class InProcess(ActionBase):  # type: ignore[misc]
         validator = ArgumentSpecValidator(spec, **{name: arguments[name] for name in RELATIONS if name in arguments})
         validated = validator.validate(dict(self._task.args))
         if validated.error_messages:
-            raise AnsibleActionFail(f"{self._task.action}: {'; '.join(validated.error_messages)}")
+            # As AnsibleModule says it: the first error, with a heading for names it does not know.
+            first = validated.errors[0]
+            heading = f"Unsupported parameters for ({self._task.action}) module: "
+            raise AnsibleActionFail((heading if isinstance(first, UnsupportedError) else "") + first.msg)
         secrets: set[str] = set()
         call = Call(
             params=validated.validated_parameters,

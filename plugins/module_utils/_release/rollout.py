@@ -46,7 +46,7 @@ def configurations_left(observed: Observed) -> list[dict[str, Any]]:
             "configuration",
             secret["path"],
             f"version {secret['live_version']}",
-            f"the data of version {secret['version']}",
+            f"the data of version {secret['target_version']}",
         )
         for secret in observed
         if not secret["equal"]
@@ -54,34 +54,34 @@ def configurations_left(observed: Observed) -> list[dict[str, Any]]:
 
 
 def problems(applications: Observed, databases: Observed, wanted: Observed, configurations: Observed) -> list[str]:
-    """Why the release cannot be undone as its manifest says, one sentence each; none when it can."""
-    found = []
-    for workload in applications:
-        place = f"{workload['kind'].lower()}/{workload['name']}"
-        if workload["position"] == "other":
-            images = ", ".join(workload["images"].values())
-            found.append(f"{place} runs {images}, neither the release nor the previous one: somebody deployed since")
-        elif workload["position"] == "release" and not workload.get("target"):
-            found.append(f"{place}: no revision of the previous image is left to come back to")
-        if workload.get("owner"):
-            found.append(f"{place} is managed by {workload['owner']['tool']}: {workload['owner']['advice']}")
-        found += [f"{place}: {text}" for text in workload.get("problems") or []]
+    """Why the release cannot be undone as its manifest says, one sentence each; none when it can.
+
+    A sick release is no obstacle: it is what a rollback is for.
+    """
+    found = [text for workload in applications for text in _obstacles(workload)]
     plans = {database["name"]: database for database in wanted}
     for database in databases:
-        place = f"database {database['name']}"
-        ends = (str(plans[database["name"]]["current"]), str(plans[database["name"]]["previous"]))
-        at_rest = str(database["current"]) in ends
-        if not at_rest:
-            found.append(f"{place} is at migration {database['current']}, neither {ends[0]} nor {ends[1]}")
-        found += [f"{place}: {text}" for text in database.get("problems") or []]
-    for secret in configurations:
-        place = f"{secret['mount']}/{secret['path']}"
-        if secret["equal"]:
-            continue
-        if secret["target_state"] != "exists":
-            found.append(f"{place}: version {secret['version']} is {secret['target_state']}")
-        elif secret["position"] == "other":
-            found.append(f"{place} was changed after the release: its data is neither version's of the manifest")
+        ends = [str(plans[database["name"]][end]) for end in ("current", "previous")]
+        if str(database["current"]) not in ends:
+            stands = f"database {database['name']} is at migration {database['current']}"
+            found.append(f"{stands}, neither {' nor '.join(ends)}; somebody migrated since")
+        found += [f"database {database['name']}: {text}" for text in database["problems"]]
+    found += [text for secret in configurations if not secret["equal"] for text in secret["problems"]]
+    return found
+
+
+def _obstacles(workload: Mapping[str, Any]) -> list[str]:
+    place = f"{workload['kind'].lower()}/{workload['name']}"
+    if workload["position"] == "other":
+        images = ", ".join(workload["images"].values())
+        return [f"{place} runs {images}, neither the release nor the previous one; somebody deployed since"]
+    found = []
+    if workload["position"] == "release" and not workload["target"]:
+        found.append(f"{place} has nothing to come back to: {'; '.join(workload['problems'])}")
+    if workload["paused"]:
+        found.append(f"{place} is paused; resume it: kubectl rollout resume {place} -n {workload['namespace']}")
+    if workload["owner"]:
+        found.append(f"{place} is managed by {workload['owner']['tool']}: {workload['owner']['advice']}")
     return found
 
 

@@ -15,8 +15,9 @@ LENIENT = [{**WANTED[0], "breaking": False}]
 def workload(position: str = "release", **more: Any) -> dict[str, Any]:
     """An observed Deployment."""
     target = {"images": {"api": "shop:1.4.1"}, "revision": 1}
-    found = {"kind": "Deployment", "name": "api", "position": position, "images": {"api": "shop:1.4.2"}}
-    return {**found, "target": target, "recorded_replicas": None, "owner": None, **more}
+    found = {"kind": "Deployment", "name": "api", "namespace": "production", "images": {"api": "shop:1.4.2"}}
+    healthy = {"paused": False, "owner": None, "recorded_replicas": None, "problems": []}
+    return {**found, "position": position, "target": target, **healthy, **more}
 
 
 def database(current: str = "42", **more: Any) -> dict[str, Any]:
@@ -26,8 +27,8 @@ def database(current: str = "42", **more: Any) -> dict[str, Any]:
 
 def secret(**more: Any) -> dict[str, Any]:
     """An observed secret."""
-    found = {"path": "production/app", "mount": "secret", "live_version": 7, "version": 6}
-    return {**found, "equal": False, "target_state": "exists", "position": "release", **more}
+    found = {"path": "production/app", "mount": "secret", "live_version": 7, "target_version": 6}
+    return {**found, "equal": False, "problems": [], **more}
 
 
 @pytest.mark.parametrize(
@@ -73,13 +74,17 @@ def test_only_a_breaking_down_migration_stops_the_service(
     ("applications", "databases", "secrets", "message"),
     [
         ([workload("other")], [], [], "deployment/api runs shop:1.4.2, neither the release nor the previous one"),
-        ([workload(target=None)], [], [], "no revision of the previous image is left"),
+        (
+            [workload(target=None, problems=["no history"])],
+            [],
+            [],
+            "deployment/api has nothing to come back to: no history",
+        ),
         ([workload(owner={"tool": "Argo CD", "advice": "suspend it"})], [], [], "managed by Argo CD: suspend it"),
-        ([workload(problems=["paused"])], [], [], "deployment/api: paused"),
+        ([workload(paused=True)], [], [], "kubectl rollout resume deployment/api -n production"),
         ([], [database("43")], [], "database shop is at migration 43, neither 42 nor 41"),
         ([], [database(problems=["no down step for 42"])], [], "database shop: no down step for 42"),
-        ([], [], [secret(target_state="destroyed")], "secret/production/app: version 6 is destroyed"),
-        ([], [], [secret(position="other")], "was changed after the release"),
+        ([], [], [secret(problems=["version 6 is destroyed"])], "version 6 is destroyed"),
     ],
 )
 def test_an_obstacle_is_told(applications: list[Any], databases: list[Any], secrets: list[Any], message: str) -> None:
@@ -89,4 +94,9 @@ def test_an_obstacle_is_told(applications: list[Any], databases: list[Any], secr
 
 def test_a_release_that_can_be_undone_has_no_obstacle() -> None:
     assert rollout.problems([workload()], [database()], WANTED, [secret()]) == []
-    assert rollout.problems([workload("previous")], [database("41")], WANTED, [secret(equal=True)]) == []
+    assert rollout.problems([workload("previous", target=None)], [database("41")], WANTED, []) == []
+    assert rollout.problems([], [], WANTED, [secret(equal=True, problems=["version 6 is pruned"])]) == []
+
+
+def test_a_sick_release_is_no_obstacle() -> None:
+    assert rollout.problems([workload(problems=["container api: CrashLoopBackOff"])], [], WANTED, []) == []
