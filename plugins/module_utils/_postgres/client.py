@@ -28,6 +28,8 @@ STABLE_TEXT = (
     "SET lc_monetary = 'C'",
     "SET xmlbinary = 'base64'",
 )
+# Hidden rows are an error, and so is a write, even in a transaction that somebody opens after ours.
+SAFE = ("SET row_security = off", "SET default_transaction_read_only = on")
 SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -124,7 +126,7 @@ def session(connection: Connection, *, statement_timeout: float = 0, lock_timeou
 def frozen(connection: Connection, *, timeout: float, lock_timeout: float) -> Iterator[Session]:
     """A session whose reads all see one moment; row security raises an error instead of hiding rows."""
     with session(connection, statement_timeout=timeout, lock_timeout=lock_timeout) as database:
-        for statement in (*STABLE_TEXT, "SET row_security = off", SNAPSHOT):
+        for statement in (*STABLE_TEXT, *SAFE, SNAPSHOT):
             database.query(statement)
         yield database
 
