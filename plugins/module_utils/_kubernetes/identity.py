@@ -14,6 +14,16 @@ RESTART_ID = "rollback.octalume.io/restart-id"
 QUIESCED = "rollback.octalume.io/quiesced"
 """Node selector that no node has: a DaemonSet has no replica count to set to 0."""
 
+DEFAULTED = frozenset(
+    {
+        *("restartPolicy", "terminationGracePeriodSeconds", "dnsPolicy", "securityContext", "schedulerName"),
+        *("serviceAccount", "terminationMessagePath", "terminationMessagePolicy", "imagePullPolicy", "resources"),
+        *("requests", "protocol", "hostPort", "path", "scheme", "timeoutSeconds", "periodSeconds", "successThreshold"),
+        *("failureThreshold", "service", "apiVersion", "defaultMode", "type"),
+    }
+)
+"""Fields of a pod template that the API server fills in; any other one that a record does not have was not there."""
+
 
 @dataclass(frozen=True)
 class Image:
@@ -120,7 +130,9 @@ def _pruned(value: Any) -> Any:
 
 def _covers(whole: Any, part: Any) -> bool:
     if isinstance(part, Mapping):
-        return isinstance(whole, Mapping) and all(key in whole and _covers(whole[key], part[key]) for key in part)
+        if not isinstance(whole, Mapping) or any(key not in DEFAULTED for key in set(whole) - set(part)):
+            return False
+        return all(key in whole and _covers(whole[key], part[key]) for key in part)
     if isinstance(part, list):
         return isinstance(whole, list) and len(whole) == len(part) and all(map(_covers, whole, part))
     return bool(whole == part)

@@ -134,6 +134,11 @@ class Pod:
     grace: int
     troubles: tuple[Trouble, ...]
 
+    @property
+    def finished(self) -> bool:
+        """Whether nothing runs in it and it just lies there, as an evicted pod does for days."""
+        return self.phase in ("Failed", "Succeeded") and not self.deleted
+
     @classmethod
     def from_json(cls, item: Json) -> Pod:
         """From a Pod object."""

@@ -59,7 +59,7 @@ def assemble(
         workload=workload,
         live=live,
         revisions=tuple(revisions),
-        pods=tuple(Pod.from_json(item) for item in pods if controller_of(item) in owners),
+        pods=tuple(pod for pod in map(Pod.from_json, pods) if pod.owner in owners and not pod.finished),
         autoscaler=autoscaler,
         current_owner=_current_owner(workload.kind, live, owned),
         warnings=warnings,
