@@ -6,13 +6,14 @@ from __future__ import annotations
 import json
 from urllib.parse import unquote
 
-from aiohttp import ClientSession, web
+from aiohttp import web
 
-from tests.sandbox.vault.core import LEADERLESS, Vault
+from tests.sandbox.vault import cluster
+from tests.sandbox.vault.core import Vault
 from tests.sandbox.vault.wire import MAX_BODY, Fault, Reply, Request, parse
 
 OPERATIONS = {"GET": "read", "LIST": "list", "POST": "update", "PUT": "update", "DELETE": "delete", "PATCH": "patch"}
-OPEN = ("sys/health", "sys/seal-status", "sys/leader", "sys/init", "sys/unseal")
+OPEN = ("sys/health", "sys/seal-status", "sys/leader", "sys/init")
 
 
 def application(vault: Vault) -> web.Application:
@@ -34,13 +35,13 @@ async def _answer(vault: Vault, incoming: web.Request) -> Reply:
     if not path.startswith("/v1/"):
         raise Fault(404)
     request = await _read(vault, incoming, path.removeprefix("/v1/"))
-    reply = vault.answer_open(request)
+    reply = vault.answer_open(request) or await cluster.answer(vault.seal, request)
     if reply is not None:
         return reply
     if vault.seal.sealed:
         raise Fault(503, "Vault is sealed")
     if not vault.seal.active:
-        return await _forward(vault, incoming)
+        return await cluster.forward(vault.seal, incoming)
     return vault.answer(request)
 
 
@@ -67,22 +68,6 @@ async def _read(vault: Vault, incoming: web.Request, path: str) -> Request:
         token=incoming.headers.get("X-Vault-Token", "") or bearer,
         peer_certificate=certificate,
     )
-
-
-async def _forward(vault: Vault, incoming: web.Request) -> Reply:
-    """What a standby does: hand the request to the active node, or send the client there."""
-    leader = vault.seal.leader
-    if not leader:
-        raise Fault(500, LEADERLESS)
-    target = f"{leader}{incoming.rel_url}"
-    if incoming.headers.get("X-Vault-No-Request-Forwarding") == "true":
-        return Reply(307, bare=b"", headers={"Location": target})
-    headers = {name: value for name, value in incoming.headers.items() if name.startswith(("X-", "Auth", "Content-T"))}
-    async with (
-        ClientSession() as session,
-        session.request(incoming.method, target, data=await incoming.read(), headers=headers, ssl=False) as answer,
-    ):
-        return Reply(answer.status, bare=await answer.json() if answer.status != 204 else None)
 
 
 def _send(incoming: web.Request, reply: Reply) -> web.Response:

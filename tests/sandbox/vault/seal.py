@@ -26,7 +26,9 @@ class Seal:
         self.threshold = 0
         self.given: list[str] = []
         self.nonce = ""
-        self.sealed = True
+        self.shares = 0
+        self.locked = True
+        self.opens_at = 0.0  # monotonic seconds
         self.leads_at = 0.0  # monotonic seconds
         self.led_since = NEVER
         self.leader = ""  # address of the active node, for a node that joined another
@@ -34,12 +36,17 @@ class Seal:
         self.address = ""
         if not clustered:
             self.initialise(1, 1)
-            self.sealed = False
+            self.locked = False
 
     @property
     def initialised(self) -> bool:
         """Whether there are keys (of its own or of the node it joined)."""
         return bool(self.keys or self.leader)
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the keys are missing, or were given so recently that the node is still opening."""
+        return self.locked or time.monotonic() < self.opens_at
 
     @property
     def active(self) -> bool:
@@ -49,28 +56,39 @@ class Seal:
     def initialise(self, shares: int, threshold: int) -> None:
         """Make the unseal keys."""
         self.keys = [secrets.token_hex(33) for _ in range(shares)]
-        self.threshold = threshold
+        self.shares, self.threshold = shares, threshold
+
+    def join(self, leader: str, shares: int, threshold: int) -> None:
+        """Become a node of the cluster of ``leader`` (an address), to be unsealed by that cluster's keys."""
+        self.leader, self.shares, self.threshold = leader, shares, threshold
 
     def elect(self) -> None:
         """Stand by until the election is over."""
         self.leads_at = time.monotonic() + (self.election if self.clustered else 0)
         self.led_since = stamp(now() + int(self.election * 10**9))
 
-    def accept(self, key: str) -> bool:
-        """Take an unseal key; True once the node may open. A wrong set of keys is refused and forgotten."""
+    def collect(self, key: str) -> list[str]:
+        """Take an unseal key; all that were given, once they are enough to try."""
         self.given.append(_hexadecimal(key))
         self.nonce = self.nonce or str(uuid.uuid4())
         if len(self.given) < (self.threshold or 1):
-            return False
+            return []
         given, self.given, self.nonce = self.given, [], ""
-        if not self.fits(given):
+        return given
+
+    def check(self, given: list[str]) -> None:
+        """Raise unless ``given`` are enough of this node's keys."""
+        if len(set(given)) < self.threshold or not set(given) <= set(self.keys):
             reason = "failed to encrypt keys for storage: cipher: message authentication failed"
             raise Fault(500, f"unable to retrieve stored keys: {reason}")
-        return True
 
-    def fits(self, given: list[str]) -> bool:
-        """Whether ``given`` are enough of the right keys."""
-        return len(set(given)) >= self.threshold and set(given) <= set(self.keys)
+    def open(self) -> None:
+        """Unseal; a node that joined another takes a moment."""
+        self.locked = False
+        if self.leader:
+            self.opens_at = time.monotonic() + self.election
+        else:
+            self.elect()
 
     def health(self, query: dict[str, str]) -> Reply:
         """``sys/health``, with the status a caller may choose for each state."""
@@ -102,7 +120,7 @@ class Seal:
             "initialized": self.initialised,
             "sealed": self.sealed,
             "t": self.threshold,
-            "n": len(self.keys),
+            "n": self.shares,
             "progress": len(self.given),
             "nonce": self.nonce,
             "version": self.version,
@@ -118,12 +136,13 @@ class Seal:
         if self.sealed:
             raise Fault(503, "Vault is sealed")
         leads = self.clustered and self.active
+        leader = self.address if leads else self.leader
         view: dict[str, Any] = {
             "ha_enabled": self.clustered,
             "is_self": leads,
             "active_time": self.led_since if leads else NEVER,
-            "leader_address": self.address if leads else self.leader,
-            "leader_cluster_address": "",
+            "leader_address": leader,
+            "leader_cluster_address": _cluster_address(leader),
             "performance_standby": False,
             "performance_standby_last_remote_wal": 0,
         }
@@ -142,13 +161,19 @@ class Seal:
 
     def close(self) -> Reply:
         """``sys/seal``."""
-        self.sealed = True
+        self.locked = True
         return NO_CONTENT
 
     def _cluster(self) -> dict[str, str]:
         if self.sealed:
             return {}
         return {"cluster_name": f"vault-cluster-{self.cluster_id[:8]}", "cluster_id": self.cluster_id}
+
+
+def _cluster_address(address: str) -> str:
+    """Where nodes talk to each other: TLS on the port after the API's."""
+    host, _, port = address.rpartition(":")
+    return f"https:{host.partition(':')[2]}:{int(port) + 1}" if address else ""
 
 
 def _hexadecimal(key: str) -> str:

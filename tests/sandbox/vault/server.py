@@ -33,8 +33,8 @@ class VaultServer:
         """Start it and wait until it answers."""
         facts = self.directory / "vault.json"
         facts.unlink(missing_ok=True)
-        words = ["--directory", self.directory, "--port", str(self.port), *self.flags]
-        argv = [sys.executable, "-m", "tests.sandbox.vault", *words]
+        words: list[str | Path] = ["--directory", self.directory, "--port", str(self.port), *self.flags]
+        argv: list[str | Path] = [sys.executable, "-m", "tests.sandbox.vault", *words]
         self.process = Process(argv, self.directory / "vault.log", directory=ROOT)
         self.process.wait_ready(facts.exists)
         known = json.loads(facts.read_text())

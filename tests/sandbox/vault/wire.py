@@ -74,7 +74,7 @@ class Reply:
             return self.bare
         return {
             **(self.data if self.merged else {}),
-            "request_id": str(uuid.uuid4()),
+            "request_id": "" if self.wrap_info else str(uuid.uuid4()),
             "lease_id": "",
             "renewable": False,
             "lease_duration": self.lease_duration,
