@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import string
 import time
 from collections.abc import Iterator, Mapping
@@ -50,13 +51,15 @@ class Cluster:
         self.ca_file: str | None = self.api.configuration.ssl_ca_cert
 
     def call(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Object:
-        """One request; raises ApiException on a status from 400 on."""
+        """One request; raises ApiException on a status from 300 on."""
         headers = {"Accept": "application/json", "Content-Type": content_type}
-        answer: Object = self.api.call_api(
-            path, method, header_params=headers, body=body, auth_settings=["BearerToken"],
-            response_type="object", _return_http_data_only=True, _request_timeout=TIMEOUT,
-        )  # fmt: skip
-        return answer
+        words = self.api.param_serialize(method, path, header_params=headers, body=body, auth_settings=["BearerToken"])
+        answer = self.api.call_api(*words[:5], _request_timeout=TIMEOUT)
+        text = answer.read()
+        if not 200 <= answer.status < 300:
+            raise ApiException(http_resp=answer)
+        data: Object = json.loads(text)
+        return data
 
     def path(self, kind: str, name: str = "", subresource: str = "") -> str:
         """The path of an object, of its subresource or of the list of its kind."""

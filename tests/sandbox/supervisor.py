@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keeps a sandbox running in the background: one process that is the parent of all servers and holds a lock."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from tests.sandbox.external import from_here
+from tests.sandbox.process import NotReady, wait_until
+from tests.sandbox.stack import ENDPOINTS, ROOT, Stack, check_tools, read_endpoints, started
+
+START_SECONDS = 180
+STOP_SECONDS = 60
+
+
+def _lock_file(directory: Path) -> Path:
+    return directory / "supervisor.lock"
+
+
+@contextmanager
+def _lock(directory: Path, how: int = fcntl.LOCK_EX) -> Iterator[bool]:
+    """Whether the lock could be had; it is held inside the block (and ends with the process, however it ends)."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with _lock_file(directory).open("a+") as file:
+        try:
+            fcntl.flock(file, how | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def running(directory: Path) -> bool:
+    """Whether a supervisor holds the lock of ``directory``."""
+    if not _lock_file(directory).exists():
+        return False
+    with _lock(directory, fcntl.LOCK_SH) as free:
+        return not free
+
+
+def supervise(directory: Path) -> int:
+    """Be the supervisor: start all, wait for SIGTERM, end all. The last line of its log says why it failed."""
+    external = from_here()
+    foreign = ("PG", "AWS_") if external.vault_address else ("PG", "AWS_", "VAULT_")  # of the user's own servers
+    for name in [name for name in os.environ if name.startswith(foreign)]:
+        del os.environ[name]
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
+    with suppress(NotReady):  # somebody may be looking whether a sandbox runs, which takes a moment
+        wait_until(lambda: not running(directory), 2, "lock")
+    with _lock(directory) as free:
+        if not free:
+            print(f"another sandbox runs in {directory}", flush=True)
+            return 1
+        _lock_file(directory).write_text(f"{os.getpid()}\n")
+        stack = Stack(directory, external)
+        try:
+            stack.start()
+        except NotReady as error:
+            print(error, flush=True)
+            return 1
+        _watch(stack, stop)
+        stack.stop()
+    return 0
+
+
+def _watch(stack: Stack, stop: threading.Event) -> None:
+    """Until ``stop``, say once which server has ended."""
+    ended: set[str] = set()
+    while not stop.wait(1):
+        for name, server in stack.servers.items():
+            if name not in ended and server.process and not server.process.running():
+                ended.add(name)
+                print(f"{name} ended with status {server.process.child.returncode}", flush=True)
+
+
+def up(directory: Path) -> dict[str, Any]:
+    """The endpoints of the sandbox in ``directory``, which is started unless it runs."""
+    if running(directory):
+        wait_until((directory / ENDPOINTS).exists, START_SECONDS, f"the sandbox in {directory}")
+        return read_endpoints(directory)
+    check_tools()
+    from_here()
+    end_orphans(directory)
+    log = directory / "supervisor.log"
+    directory.mkdir(parents=True, exist_ok=True)
+    with log.open("w") as output:
+        argv = [sys.executable, "-m", "tests.sandbox", "supervise"]
+        child = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            cwd=ROOT, env={**os.environ, "SANDBOX_DIR": str(directory)}, start_new_session=True,
+        )  # fmt: skip
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not (directory / ENDPOINTS).exists():
+            if child.poll() is not None or time.monotonic() > deadline:
+                raise NotReady(f"the sandbox did not start: {_why(log)}")
+            time.sleep(0.05)
+    except BaseException:
+        child.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(STOP_SECONDS)
+        raise
+    return read_endpoints(directory)
+
+
+def _why(log: Path) -> str:
+    return log.read_text(errors="replace").strip() or f"see {log}"
+
+
+def down(directory: Path) -> bool:
+    """End the sandbox in ``directory`` and wait until all of it is gone; False if none was running."""
+    was_running = running(directory)
+    if was_running:
+        pid = int(_lock_file(directory).read_text())
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: not running(directory), STOP_SECONDS, f"end of the sandbox (process {pid}) in {directory}")
+    return end_orphans(directory) or was_running
+
+
+def end_orphans(directory: Path) -> bool:
+    """End servers whose supervisor was killed; they had their signal and may be on their way out."""
+    try:
+        known = read_endpoints(directory)["processes"].values()
+    except NotReady:
+        return False
+    left = [entry["pid"] for entry in known if started(entry["pid"]) == entry["started"]]
+    stamps = {entry["pid"]: entry["started"] for entry in known}
+
+    def gone() -> bool:
+        return all(started(pid) != stamps[pid] for pid in left)
+
+    for number, patience in ((0, 3), (signal.SIGTERM, 3), (signal.SIGINT, 10), (signal.SIGKILL, 10)):
+        for pid in left if number else []:
+            if started(pid) == stamps[pid]:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
+        with suppress(NotReady):
+            wait_until(gone, patience, "end of orphans")
+            break
+    (directory / ENDPOINTS).unlink(missing_ok=True)
+    return bool(left)
