@@ -62,7 +62,7 @@ options:
         description:
           - Kind of channel. V(webhook) posts JSON with the keys C(id), C(event), C(subject), C(body) and C(fields), and
             the header C(Idempotency-Key). V(slack) posts to an incoming webhook, V(teams) an adaptive card to a
-            workflow's webhook, V(pagerduty) an event of the Events API v2; the event C(completed) resolves the incident.
+            workflow's webhook, V(pagerduty) an event of the Events API v2, which C(completed) resolves.
         type: str
         choices: [email, webhook, slack, teams, pagerduty]
         required: true

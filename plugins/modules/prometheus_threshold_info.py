@@ -45,6 +45,8 @@ options:
         description:
           - PromQL expression of the measured value, B(without) a comparison. A comparison inside the query would drop
             the values that do not match, and NaN, and so make a check without data out of a good one.
+          - Prometheus repeats the last sample of a series that it can no longer scrape, for up to 5 minutes, unless
+            it noticed that the target is gone. Where that is too long, write C(last_over_time(metric[30s])).
         type: str
         required: true
       fail_if:
@@ -134,11 +136,6 @@ options:
     description: How long before the present the windows end, for stores that receive samples late.
     type: str
     default: "0"
-  lookback:
-    description:
-      - Age from which the last sample of a series counts as no data, instead of the 5 minutes Prometheus repeats
-        it for. Needs a server that knows the parameter C(lookback_delta).
-    type: str
   retries:
     description: How often a query is repeated, with growing pauses, when the server is down, starting or overloaded.
     type: int
@@ -223,7 +220,7 @@ checks:
     message:
       description: The numbers and what they mean; where data are missing, why, and what to do.
       type: str
-      sample: "24.3 % at the newest evaluation, 18.1 % to 26 % in the last 5m; > 10 % at every evaluation."
+      sample: 24.3 % now and > 10 % throughout the last 5m (18.1 % to 26 %).
     value:
       description: Newest value of the series that decides, in the unit of the check; none where there are no data.
       type: raw
@@ -323,7 +320,6 @@ ARGUMENTS: dict[str, Any] = {
         "checks": {"type": "list", "elements": "dict", "required": True, "options": CHECK_OPTIONS},
         "time": {"type": "float"},
         "delay": {"type": "str", "default": "0"},
-        "lookback": {"type": "str"},
         "retries": {"type": "int", "default": 2},
         "concurrency": {"type": "int", "default": 8},
         "max_samples": {"type": "int", "default": 250},
@@ -339,11 +335,10 @@ def run(call: Call) -> dict[str, Any]:
     call.secrets.update(secret_headers(params["headers"]))
     checks = read_checks(params["checks"])
     delay = parse_duration(params["delay"], "delay")
-    lookback = parse_duration(params["lookback"], "lookback") if params["lookback"] else None
     url = check_url(params["url"], "url")
     workers = max(1, params["concurrency"])
     http = HttpClient(Connection.from_params(params), workers)
-    client = PrometheusClient(http, url, params["timeout"], max(0, params["retries"]), lookback)
+    client = PrometheusClient(http, url, params["timeout"], max(0, params["retries"]))
     answers = evaluate(client, checks, params["time"], delay, workers)
     return {
         "changed": False,

@@ -44,13 +44,12 @@ class Asker(Protocol):
 class PrometheusClient:
     """The query API of one server."""
 
-    def __init__(self, http: Http, url: str, timeout: float, retries: int = 2, lookback: float | None = None) -> None:
-        """``timeout`` in seconds per request, ``retries`` of what may pass, ``lookback`` in seconds for stale data."""
+    def __init__(self, http: Http, url: str, timeout: float, retries: int = 2) -> None:
+        """``timeout`` in seconds per request, ``retries`` of what may pass in a moment."""
         self.http = http
         self.url = url.rstrip("/")
         self.timeout = timeout
         self.retries = retries
-        self.lookback = lookback
         self.method = "POST"
 
     def now(self) -> float:
@@ -68,8 +67,6 @@ class PrometheusClient:
     def _reply(self, endpoint: str, fields: Mapping[str, str], window: Window) -> Reply:
         # The server is told to stop when nobody waits any more; it may notice late, so the request has its own limit.
         parameters = {**fields, "timeout": f"{self.timeout:.3f}"}
-        if self.lookback is not None:
-            parameters["lookback_delta"] = f"{self.lookback:.3f}"
         pause = PAUSE
         for left in range(self.retries, -1, -1):
             try:
@@ -157,8 +154,9 @@ def parse(body: Mapping[str, Any], window: Window) -> Reply:
         raise QueryError(
             "unusable", "The answer holds no plain numbers; is it a native histogram? Ask for a quantile or a rate."
         ) from None
-    wanted = "a range vector such as metric[5m]; wrap it in rate() or the like" if kind == "matrix" else f"a {kind}"
-    raise QueryError("unusable", f"The query returns {wanted}; a number or an instant vector is needed.")
+    if kind == "matrix":
+        raise QueryError("unusable", "The query returns a range vector such as metric[5m]; wrap it in rate() or alike.")
+    raise QueryError("unusable", f"The query returns a {kind}; a number or an instant vector is needed.")
 
 
 def _number(pair: Any) -> float:

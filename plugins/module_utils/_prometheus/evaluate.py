@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 from .._http.verdict import WORST_FIRST, Verdict, combined
-from .explain import explain
+from .explain import Findings, explain
 from .model import USABLE, Check, Outcome, Reply, Series, SeriesOutcome, State, Window
 
 NAN_STATES = {"no_data": State.NAN, "pass": State.GOOD, "fail": State.BAD}
@@ -26,8 +26,7 @@ def judge(check: Check, window: Window, reply: Reply, traffic: Reply | None, cei
     judged = [series for series in found if not (check.ignore_ended and series.ended)]
     verdict = combined((series.verdict for series in judged), check.quorum) if judged else check.no_data
     decisive = _decisive(judged, verdict)
-    quiet = load is not None and all(_quiet(check, load, index) for index in range(window.count))
-    message = explain(check, window, verdict, found, judged, decisive, quiet, ceiling)
+    message = explain(Findings(check, window, verdict, found, judged, decisive, ceiling))
     return Outcome(check, verdict, message, tuple(found), decisive, reply.warnings)
 
 

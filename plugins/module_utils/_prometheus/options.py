@@ -55,7 +55,11 @@ def read_check(entry: Mapping[str, Any]) -> Check:
         raise RollbackError(f"{where}: give either fail_if (the bad state) or expect (the good state)")
     option = "expect" if expects else "fail_if"
     window = parse_duration(entry.get("for") or 0, f"{where}.for")
-    step = parse_duration(entry["step"], f"{where}.step") if entry.get("step") else min(window, max(1.0, window / EVALUATIONS))
+    step = (
+        parse_duration(entry["step"], f"{where}.step")
+        if entry.get("step")
+        else min(window, max(1.0, window / EVALUATIONS))
+    )
     if window and (step <= 0 or step > window or window / step >= MAX_POINTS):
         raise RollbackError(
             f"{where}.step: {step:g} s does not divide {window:g} s into 1 to {MAX_POINTS} parts; leave step out"

@@ -85,7 +85,7 @@ def amount(value: float, unit: str) -> str:
     """``value`` for people: ``12.4 %``, ``350 ms``, ``5.2 s``, ``1.5 GiB``, ``0.25``."""
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else f"{'+' if value > 0 else '-'}Inf"
-    if unit == "ratio":
+    if unit == "ratio" and abs(value) < 1e300:
         return f"{value * 100:.4g} %"
     if unit == "seconds":
         return f"{value * 1000:.4g} ms" if 0 < abs(value) < 1 else f"{value:.4g} s"
