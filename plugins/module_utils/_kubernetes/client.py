@@ -111,8 +111,11 @@ class Watch:
 class ApiServer:
     """A cluster's API server, by an ``ApiClient`` that knows the address and the login."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, read_timeout: float = READ_TIMEOUT, patience: float = PATIENCE) -> None:
+        """Wait ``read_timeout`` seconds for each answer, and ask a server in trouble again for ``patience`` seconds."""
         self._client = client
+        self._read_timeout = read_timeout
+        self._patience = patience
         self._base = client.configuration.host.rstrip("/")
         self._pool = client.rest_client.pool_manager
 
@@ -180,7 +183,7 @@ class ApiServer:
     def _json(
         self, method: str, path: str, query: Mapping[str, str] | None = None, body: Any = None, kind: str | None = None
     ) -> Json:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self._patience
         pause = 0.2
         while True:
             try:
@@ -205,7 +208,7 @@ class ApiServer:
         body: Any,
         kind: str | None,
         *,
-        read_timeout: float = READ_TIMEOUT,
+        read_timeout: float | None = None,
         stream: bool = False,
     ) -> Any:
         headers = {"Accept": "application/json", **request_headers(self._client)}
@@ -217,7 +220,7 @@ class ApiServer:
                 self._base + path + ("?" + urlencode(query) if query else ""),
                 body=None if body is None else json.dumps(body),
                 headers=headers,
-                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=read_timeout),
+                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=read_timeout or self._read_timeout),
                 retries=False,
                 preload_content=not stream,
             )

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the client takes what a server does on a bad day, and what a real one told, by the wire."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.client import ApiError, ApiServer
+from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.evaluate import PATIENCE
+from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.mirror import Mirror
+from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.model import Container, Workload
+from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.observe import assemble
+from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.plan import Options
+from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.rollout import Rollout
+from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.wait import Waiter
+from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
+
+from tests.integration.kubernetes.table import Answer, Json, Replay, TableServer, status
+
+OBJECTS = Path(__file__).parents[2] / "fixtures" / "kubernetes_objects"
+DEPLOYMENT = "/apis/apps/v1/namespaces/production/deployments/api-server"
+
+
+def recording(name: str) -> Any:
+    return json.loads((OBJECTS / f"{name}.json").read_text())
+
+
+def workload(current: str, previous: str) -> Workload:
+    container = Container("api", f"shop/api-server:{current}", f"shop/api-server:{previous}")
+    return Workload("Deployment", "api-server", "production", (container,))
+
+
+def waiter(server: TableServer, live: Json, told: list[str], timeout: float) -> Waiter:
+    observed = assemble(workload("1.4.2", "1.4.1"), live, (), ())
+    return Waiter(ApiServer(server.client()), observed, timeout, told.append, threading.Event())
+
+
+def test_a_real_scale_to_zero_is_followed_until_the_last_pod_is_gone() -> None:
+    events, told = recording("scale_to_zero_and_back"), list[str]()
+    live = next(event["object"] for event in events if event["t"] > 1.25 and event["object"]["kind"] == "Deployment")
+    with TableServer(Replay(events, 1.3, 7.0, speed=10)) as server:
+        started = time.monotonic()
+        final = waiter(server, live, told, 5).until_gone()
+    assert final.pods == ()
+    assert time.monotonic() - started > 0.45  # the status told of no replicas 5 s before, at this speed 0.5 s
+    assert told[0] == "Deployment production/api-server: 3 pods left"
+
+
+def test_a_real_rollout_is_followed_until_the_last_old_pod_is_gone() -> None:
+    events, told = recording("rollout_to_1.4.2"), list[str]()
+    live = next(event["object"] for event in events if event["t"] > 1.25 and event["object"]["kind"] == "Deployment")
+    with TableServer(Replay(events, 1.25, 6.2, speed=10)) as server:
+        final = waiter(server, live, told, 5).until_serving(3, soak=0)
+    assert [pod.ready for pod in final.pods] == [True] * 3
+    assert any("old left" in line for line in told)
+    assert told[-1] == "Deployment production/api-server: 3/3 updated, 3/3 ready, 3/3 available"
+
+
+def test_a_real_bad_image_ends_the_waiting_with_container_and_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = recording("bad_image")
+    live = next(event["object"] for event in events if event["t"] > 1.25 and event["object"]["kind"] == "Deployment")
+    monkeypatch.setitem(PATIENCE, "ErrImagePull", 0.3)  # type: ignore[arg-type]
+    with TableServer(Replay(events, 1.25, 13.0, speed=10)) as server:
+        started = time.monotonic()
+        with pytest.raises(RollbackError, match=r"container api of pod \S+: ErrImagePull: .*9\.9\.9") as caught:
+            waiter(server, live, [], 60).until_serving(3, soak=0)
+    assert time.monotonic() - started < 3
+    assert caught.value.details["container"] == "api"
+
+
+def pods(*names: str) -> Json:
+    items = [{"metadata": {"name": name, "uid": name, "resourceVersion": "1"}} for name in names]
+    return {"metadata": {"resourceVersion": "1"}, "items": items}
+
+
+def test_a_stale_watch_is_listed_again_at_once() -> None:
+    """A stale watch is HTTP 200 and then an ERROR event with code 410."""
+    lists: Iterator[Json] = iter([pods("a"), pods("a", "b")])
+    gone = {"type": "ERROR", "object": {"kind": "Status", "code": 410, "message": "too old resource version"}}
+    watches = iter([[gone]])
+
+    def handler(_method: str, _path: str, query: dict[str, str], _body: Any) -> Answer:
+        return (200, next(watches, silence())) if query.get("watch") else (200, next(lists))
+
+    with TableServer(handler) as server, Mirror(ApiServer(server.client()), {"pods": ("/api/v1/pods", {})}) as mirror:
+        started, seen, names = time.monotonic(), 0, list[str]()
+        while names != ["a", "b"] and time.monotonic() - started < 5:
+            seen, items = mirror.snapshot(seen, 1)
+            names = [item["metadata"]["name"] for item in items.get("pods", [])]
+    assert names == ["a", "b"]
+    assert time.monotonic() - started < 0.4
+
+
+def silence() -> Iterator[Json]:
+    """A watch in which nothing happens."""
+    time.sleep(3)
+    yield from ()
+
+
+def test_a_watch_that_breaks_is_taken_up_again() -> None:
+    lists = iter([pods("a"), pods("b")])
+
+    def handler(_method: str, _path: str, query: dict[str, str], _body: Any) -> Answer:
+        def broken() -> Iterator[Json]:
+            yield {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "2"}}}
+            raise ConnectionResetError
+
+        return (200, broken()) if query.get("watch") else (200, next(lists, pods("b")))
+
+    with TableServer(handler) as server, Mirror(ApiServer(server.client()), {"pods": ("/api/v1/pods", {})}) as mirror:
+        deadline, seen, names = time.monotonic() + 5, 0, list[str]()
+        while names != ["b"] and time.monotonic() < deadline:
+            seen, items = mirror.snapshot(seen, 1)
+            names = [item["metadata"]["name"] for item in items.get("pods", [])]
+    assert names == ["b"]
+
+
+def test_a_forbidden_watch_is_told_and_not_repeated() -> None:
+    def handler(_method: str, _path: str, query: dict[str, str], _body: Any) -> Answer:
+        return status(403, "Forbidden", "pods is forbidden") if query.get("watch") else (200, pods("a"))
+
+    refused = pytest.raises(ApiError, match=r"pods is forbidden.*docs/policies/kubernetes-rollback\.yml")
+    with TableServer(handler) as server, Mirror(ApiServer(server.client()), {"pods": ("/api/v1/pods", {})}) as mirror:
+        for wait in (5, 0.2):
+            with refused:
+                mirror.snapshot(99, wait)
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("code", [429, 500, 503])
+def test_an_overloaded_server_is_asked_again(code: int) -> None:
+    answers = iter([status(code, "Later"), status(code, "Later"), (200, {"kind": "Pod"})])
+    with TableServer(lambda *_: next(answers)) as server:
+        assert ApiServer(server.client()).get("/api/v1/pods") == {"kind": "Pod"}
+    assert len(server.requests) == 3
+
+
+def test_a_server_that_is_not_there_is_one_clear_error() -> None:
+    with TableServer(lambda *_: (200, {})) as server:
+        gone = server.client()
+    with pytest.raises(ApiError, match=r"API at http://127\.0\.0\.1:\d+ does not answer.*kubectl cluster-info"):
+        ApiServer(gone, patience=0.3).get("/version")
+
+
+def test_a_server_that_never_answers_does_not_hang_the_client() -> None:
+    def handler(*_: Any) -> Answer:
+        time.sleep(2)
+        return 200, {}
+
+    started = time.monotonic()
+    with TableServer(handler) as server, pytest.raises(ApiError, match="does not answer"):
+        ApiServer(server.client(), read_timeout=0.2, patience=0.1).get("/version")
+    assert time.monotonic() - started < 1
+
+
+class Conflicts:
+    """The recorded Deployment, which somebody else writes to ``times`` times just before us."""
+
+    def __init__(self, times: int) -> None:
+        self.objects = recording("api_server")
+        self.times = times
+        self.patches: list[Any] = []
+
+    def __call__(self, method: str, path: str, query: dict[str, str], body: Any) -> Answer:
+        if method == "PATCH":
+            self.patches.append((query, body))
+            if self.times:
+                self.times -= 1
+                live = self.objects["deployment"]
+                live["metadata"]["resourceVersion"] = str(int(live["metadata"]["resourceVersion"]) + 1)
+                live["metadata"]["annotations"]["someone"] = f"else {self.times}"
+                return status(409, "Conflict", "the object has been modified")
+            return 200, self.objects["deployment"]
+        if path == DEPLOYMENT:
+            return 200, self.objects["deployment"]
+        items = self.objects.get(path.rpartition("/")[2], [])
+        return 200, {"metadata": {"resourceVersion": "1"}, "items": items}
+
+
+def test_whoever_wrote_in_between_is_looked_at_and_kept() -> None:
+    table = Conflicts(2)
+    with TableServer(table) as server:
+        rollout = Rollout(ApiServer(server.client()), Options("rolled_back"), lambda _text: None)
+        [outcome] = rollout.rehearse(rollout.plan([workload("1.4.3", "1.4.1")]))
+    assert outcome.changed
+    versions = [body[0]["value"] for _query, body in table.patches]
+    assert [int(version) - int(versions[0]) for version in versions] == [0, 1, 2]
+    annotations = next(change["value"] for change in table.patches[-1][1] if change["path"] == "/metadata/annotations")
+    assert annotations["someone"] == "else 0"
+    assert {query["dryRun"] for query, _body in table.patches} == {"All"}
+
+
+def test_a_change_that_others_always_beat_ends_in_an_error() -> None:
+    with TableServer(Conflicts(1000)) as server:
+        rollout = Rollout(ApiServer(server.client()), Options("rolled_back"), lambda _text: None)
+        with pytest.raises(RollbackError, match="others changed it 20 times in a row"):
+            rollout.rehearse(rollout.plan([workload("1.4.3", "1.4.1")]))
+
+
+def test_one_refusal_refuses_all_workloads_before_any_write() -> None:
+    table = Conflicts(0)
+    with TableServer(table) as server:
+        rollout = Rollout(ApiServer(server.client()), Options("rolled_back"), lambda _text: None)
+        with pytest.raises(RollbackError, match="neither the release"):
+            rollout.plan([workload("1.4.3", "1.4.1"), workload("7", "6")])
+    assert table.patches == []
