@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the module says when Prometheus cannot be asked: on the wire, with a server that misbehaves."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+from ansible_collections.octalume.rollback.plugins.modules import prometheus_threshold_info
+
+from tests.integration.http.wire import Asked, Called, Reply, WireServer, call
+from tests.sandbox.process import free_port
+
+CHECK = {"name": "errors", "query": "errors", "fail_if": "> 10%"}
+STARTING = Reply(503, "Service Unavailable", {"Content-Type": "text/plain"})
+
+
+def vector(value: str, **more: Any) -> Reply:
+    """A successful answer with one series."""
+    result = {"resultType": "vector", "result": [{"metric": {}, "value": [1000, value]}]}
+    return Reply(200, json.dumps({"status": "success", "data": result, **more}))
+
+
+def ask(url: str, **options: Any) -> Called:
+    """One check, asked quickly."""
+    return call(prometheus_threshold_info, url=url, checks=[CHECK], **{"timeout": 2, "retries": 0, **options})
+
+
+def test_a_server_that_is_starting_is_asked_again() -> None:
+    with WireServer({"/api/v1/query": [STARTING, vector("1000"), vector("0.2")]}) as wire:
+        result = ask(wire.url, retries=2)
+        assert (result["verdict"], wire.count("/api/v1/query")) == ("fail", 3)
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        (STARTING, "unavailable"),
+        (Reply(401, ""), "denied"),
+        (Reply(302, "", {"Location": "https://login.example.com/?next=secret"}), "redirect"),
+        (Reply(200, "<html>"), "not_prometheus"),
+        (Reply(behave="cut"), "broken"),
+        (Reply(200, "x" * 100, behave="drip"), "timeout"),
+        (Reply(behave="hang"), "timeout"),
+    ],
+)
+def test_every_fault_is_an_error_and_never_a_pass(reply: Reply, kind: str) -> None:
+    with WireServer({"/api/v1/query": reply}) as wire:
+        started = time.monotonic()
+        result = ask(wire.url, timeout=0.5)
+        assert time.monotonic() - started < 3
+    assert (result["verdict"], result["checks"][0]["error"], result["time"]) == ("error", kind, None)
+    assert "secret" not in result["checks"][0]["message"]
+
+
+def test_nothing_listening_is_told_once_for_all_checks() -> None:
+    checks = [{**CHECK, "name": f"check {number}"} for number in range(100)]
+    url = f"http://127.0.0.1:{free_port()}"
+    started = time.monotonic()
+    result = call(prometheus_threshold_info, url=url, checks=checks, retries=1, timeout=2)
+    assert time.monotonic() - started < 3
+    assert {entry["error"] for entry in result["checks"]} == {"refused"}
+    assert result["failed_checks"] == []
+
+
+def test_what_cannot_pass_away_is_not_repeated() -> None:
+    with WireServer({"/api/v1/query": Reply(403, "denied")}) as wire:
+        ask(wire.url, retries=5)
+        assert wire.count("/api/v1/query") == 1
+
+
+def test_a_proxy_that_allows_only_get_gets_get() -> None:
+    def answer(asked: Asked) -> Reply:
+        return vector("0.2") if asked.method == "GET" else Reply(405, "Method Not Allowed")
+
+    with WireServer({"/prefix/api/v1/query": answer}) as wire:
+        result = ask(f"{wire.url}/prefix/", time=1000)
+        assert result["verdict"] == "fail"
+        assert [asked.method for asked in wire.asked] == ["POST", "GET"]
+
+
+def test_tenant_token_and_login_are_sent_and_hidden() -> None:
+    with WireServer({"/api/v1/query": vector("0.2")}) as wire:
+        headers = {"X-Scope-OrgID": "production", "X-Api-Key": "very-secret-key"}
+        result = ask(wire.url, headers=headers, bearer_token="t0ken-of-ours")
+        ask(wire.url, url_username="me", url_password="hunter22")
+        sent = [asked.headers for asked in wire.asked]
+    assert sent[0]["X-Scope-OrgID"] == "production"
+    assert sent[0]["Authorization"] == "Bearer t0ken-of-ours"
+    assert sent[-1]["Authorization"].startswith("Basic ")
+    assert {"very-secret-key", "t0ken-of-ours"} <= result.secrets
+    assert "production" not in result.secrets
+
+
+def test_the_window_ends_at_the_clock_of_prometheus() -> None:
+    def answer(asked: Asked) -> Reply:
+        fields = parse_qs(asked.body)
+        if fields["query"] == ["time()"]:
+            return vector("5000")
+        assert (fields["time"], fields["timeout"]) == (["4940.000"], ["2.000"])
+        return vector("0.2")
+
+    with WireServer({"/api/v1/query": answer}) as wire:
+        result = ask(wire.url, delay="1m")
+    assert (result["time"], result["verdict"]) == (4940.0, "fail")
+
+
+def test_warnings_of_the_server_are_passed_on() -> None:
+    with WireServer({"/api/v1/query": vector("0.2", warnings=["store gateway down"])}) as wire:
+        assert ask(wire.url)["checks"][0]["warnings"] == ["store gateway down"]
