@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Smoke tests of a small service that speaks real HTTP."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
+from ansible_collections.octalume.rollback.plugins.modules import smoke_test
+
+from tests.integration.http.wire import Asked, Called, Reply, Table, WireServer, call
+from tests.sandbox.process import free_port
+
+TOKEN = "tok-8d1f9a77"
+
+
+def login(asked: Asked) -> Reply:
+    right = json.loads(asked.body) == {"username": "smoke", "password": "hunter22"}
+    return Reply(200, json.dumps({"token": TOKEN})) if right else Reply(401, '{"error": "wrong password"}')
+
+
+def products(asked: Asked) -> Reply:
+    known = asked.headers.get("Authorization") == f"Bearer {TOKEN}"
+    return Reply(200, '{"products": [{"id": 1}]}') if known else Reply(401, f'{{"error": "bad token {TOKEN}"}}')
+
+
+SHOP: Table = {
+    "/health": Reply(200, "OK", {"Content-Type": "text/plain"}),
+    "/version": Reply(200, '{"version": "1.4.1"}'),
+    "/auth/login": login,
+    "/api/products": products,
+}
+CHECKS: list[dict[str, Any]] = [
+    {"name": "Health Check", "http": {"path": "/health"}},
+    {"name": "Version Check", "http": {"path": "/version", "json": [{"path": "$.version", "equals": "1.4.1"}]}},
+    {
+        "name": "Core Function",
+        "http": {
+            "path": "/api/products",
+            "headers": {"Authorization": "Bearer ${token}"},
+            "json": [{"path": "$.products", "min_items": 1}],
+        },
+    },
+    {
+        "name": "Login",
+        "http": {
+            "path": "/auth/login",
+            "method": "POST",
+            "body_json": {"username": "smoke", "password": "${password}"},
+            "extract": {"token": "$.token"},
+        },
+    },
+]
+
+
+def smoke(wire: WireServer, checks: list[dict[str, Any]] = CHECKS, **options: Any) -> Called:
+    given = {"secrets": {"password": "hunter22"}, "deadline": 5, "interval": 0.02, "fail_task": False, **options}
+    return call(smoke_test, base_url=wire.url, checks=checks, **given)
+
+
+def test_the_four_tests_of_the_plan_pass_and_the_token_is_never_shown() -> None:
+    with WireServer(SHOP) as wire:
+        result = smoke(wire)
+    assert (result["verdict"], result["passed"], result["failed_tests"]) == ("pass", 4, [])
+    assert [test["name"] for test in result["tests"]] == [check["name"] for check in CHECKS]
+    assert {TOKEN, "hunter22"} <= result.secrets
+    assert TOKEN not in str(result.result)
+
+
+def test_a_wrong_password_is_tried_once_and_what_needs_it_is_not_run() -> None:
+    with WireServer(SHOP) as wire:
+        result = smoke(wire, secrets={"password": "wrong-one"}, deadline=1)
+        verdicts = {test["name"]: (test["verdict"], test["attempts"]) for test in result["tests"]}
+        assert verdicts["Login"] == ("fail", 1)
+        assert verdicts["Core Function"] == ("inconclusive", 0)
+        assert (wire.count("/auth/login"), wire.count("/api/products")) == (1, 0)
+    assert result["verdict"] == "fail"
+    assert result["failed_tests"] == ["Core Function", "Login"]
+
+
+def test_a_failed_task_says_what_failed_and_keeps_the_results() -> None:
+    with (
+        WireServer({**SHOP, "/version": Reply(200, '{"version": "1.4.2"}')}) as wire,
+        pytest.raises(
+            RollbackError, match=r"1 of 4 smoke tests did not pass. Version Check: \$.version is 1.4.2"
+        ) as caught,
+    ):
+        smoke(wire, fail_task=True, deadline=0)
+    assert caught.value.details["passed"] == 3
+
+
+def test_what_reads_is_repeated_until_it_passes() -> None:
+    replies = [Reply(503), Reply(behave="cut"), Reply(200, "{}"), Reply(200, '{"version": "1.4.1"}')]
+    with WireServer({"/version": replies}) as wire:
+        result = smoke(wire, CHECKS[1:2])
+        assert (result["verdict"], result["tests"][0]["attempts"]) == ("pass", 4)
+
+
+@pytest.mark.parametrize(
+    ("retry", "reply", "repeated"),
+    [
+        ("safe", Reply(503), True),
+        ("safe", Reply(500), False),
+        ("safe", Reply(behave="cut"), False),
+        ("always", Reply(500), True),
+        ("never", Reply(503), False),
+    ],
+)
+def test_what_writes_is_repeated_only_if_nothing_was_done(retry: str, reply: Reply, repeated: bool) -> None:
+    check = {"name": "order", "retry": retry, "http": {"path": "/orders", "method": "POST", "body": "x"}}
+    with WireServer({"/orders": reply}) as wire:
+        smoke(wire, [check], deadline=0.2)
+        assert (wire.count("/orders") > 1) is repeated
+
+
+def test_the_deadline_ends_the_repetitions() -> None:
+    with WireServer({"/version": Reply(behave="hang")}) as wire:
+        started = time.monotonic()
+        result = smoke(wire, CHECKS[1:2], deadline=1.5, timeout=1)
+        assert 1 < time.monotonic() - started < 4
+    assert result["verdict"] == "fail"
+    assert "no answer within" in result["tests"][0]["message"]
+
+
+def test_independent_tests_run_side_by_side() -> None:
+    together = threading.Barrier(4, timeout=5)
+
+    def answer(_asked: Asked) -> Reply:
+        together.wait()
+        return Reply()
+
+    checks = [{"name": str(number), "http": {"path": "/meet"}} for number in range(4)]
+    with WireServer({"/meet": answer}) as wire:
+        assert smoke(wire, checks, deadline=0)["passed"] == 4
+
+
+def test_forms_headers_and_references_in_paths_are_sent_as_asked() -> None:
+    checks = [
+        {"name": "form", "http": {"path": "/form", "method": "PUT", "form": {"a": "1 2", "b": ["x", "y"]}}},
+        {"name": "item", "http": {"path": "/items/${odd}", "headers": {"X-Mine": "${odd}"}, "status": [404]}},
+    ]
+    with WireServer({"/form": Reply()}) as wire:
+        result = smoke(wire, checks, secrets={"odd": "a/b c"}, headers={"X-All": "yes"})
+        form, item = sorted(wire.asked, key=lambda asked: asked.path)
+    assert result["verdict"] == "pass"
+    assert (form.method, form.body) == ("PUT", "a=1+2&b=x&b=y")
+    assert form.headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert (item.path, item.headers["X-Mine"], item.headers["X-All"]) == ("/items/a%2Fb%20c", "a/b c", "yes")
+
+
+def test_a_service_that_echoes_a_secret_in_an_error_does_not_reveal_it() -> None:
+    checks = [
+        *CHECKS[:1],
+        {**CHECKS[2], "http": {**CHECKS[2]["http"], "headers": {"X-Not-Used": "${token}"}}},
+        CHECKS[3],
+    ]
+    with WireServer(SHOP) as wire:
+        result = smoke(wire, checks, deadline=0)
+    assert "bad token ***" in result["tests"][1]["message"]
+
+
+def test_check_mode_asks_nothing_and_still_refuses_nonsense(tmp_path: Path) -> None:
+    with WireServer(SHOP) as wire:
+        options: dict[str, Any] = {
+            "base_url": wire.url,
+            "secrets": {"password": "x"},
+            "junit_path": str(tmp_path / "j.xml"),
+        }
+        result = call(smoke_test, check_mode=True, checks=CHECKS, **options)
+        assert (wire.asked, result["verdict"]) == ([], "inconclusive")
+        with pytest.raises(RollbackError, match="nobody provides"):
+            call(smoke_test, check_mode=True, checks=CHECKS[2:3], **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_results_are_written_as_junit(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "smoke.xml"
+    with WireServer(SHOP) as wire:
+        smoke(wire, junit_path=str(path), suite="shop 1.4.1")
+    assert path.read_text().count("<testcase ") == 4
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_ports_and_programs_are_checked_as_well() -> None:
+    dead = free_port()
+    program = [sys.executable, "-c", "import sys; print('ready'); sys.exit(int(sys.argv[1]))"]
+    with WireServer({}) as wire:
+        port = int(wire.url.rpartition(":")[2])
+        checks: list[dict[str, Any]] = [
+            {"name": "open", "tcp": {"host": "127.0.0.1", "port": port}},
+            {"name": "closed", "tcp": {"host": "127.0.0.1", "port": dead}},
+            {"name": "unknown", "tcp": {"host": "db.invalid", "port": 1}},
+            {"name": "right", "command": {"argv": [*program, "0"], "regex": "^ready$"}},
+            {"name": "status", "command": {"argv": [*program, "3"], "rc": 3}},
+            {"name": "wrong", "command": {"argv": [*program, "1"]}},
+            {"name": "silent", "command": {"argv": [*program, "0"], "regex": "set"}},
+            {"name": "slow", "timeout": 0.2, "command": {"argv": [sys.executable, "-c", "import time; time.sleep(9)"]}},
+            {"name": "absent", "command": {"argv": ["/no/such/program"]}},
+        ]
+        found = {test["name"]: test["verdict"] for test in smoke(wire, checks, deadline=0)["tests"]}
+    assert found == {
+        "open": "pass",
+        "closed": "fail",
+        "unknown": "error",
+        "right": "pass",
+        "status": "pass",
+        "wrong": "fail",
+        "silent": "fail",
+        "slow": "fail",
+        "absent": "error",
+    }
