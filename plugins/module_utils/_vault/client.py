@@ -160,17 +160,10 @@ class VaultStore:
 
     def _call(self, method: str, path: str, body: Any = None, query: str = "", accept: Sequence[int] = ()) -> Answer:
         """Send one request; wait out rate limits and elections; raise what any other status means."""
-        deadline, pause = time.monotonic() + self.patience, FIRST_PAUSE
-        while True:
+        backoff = Backoff(self.url, self.notice, self.patience)
+        answer = self._send(method, f"v1/{quote(path)}{query}", body)
+        while passing(answer.status, answer.errors) and backoff.wait(answer.status, answer.retry_after):
             answer = self._send(method, f"v1/{quote(path)}{query}", body)
-            if not _passing(answer):
-                break
-            pause = max(pause, answer.retry_after)
-            if time.monotonic() + pause > deadline:
-                break
-            self.notice(f"Vault at {self.url} answered {answer.status}; asking again in {pause:g} s")
-            time.sleep(pause)
-            pause *= 2
         if answer.status < 300 or answer.status in accept:
             return answer
         health = self._send("get", "v1/sys/health").status if answer.status == 503 else 0
@@ -201,6 +194,26 @@ class VaultStore:
         )
 
 
-def _passing(answer: Answer) -> bool:
+def passing(status: int, errors: Sequence[str]) -> bool:
     """Whether waiting may help: a rate limit, or a node without a leader."""
-    return answer.status == 429 or (answer.status == 500 and any(LEADERLESS in error for error in answer.errors))
+    return status == 429 or (status == 500 and any(LEADERLESS in error for error in errors))
+
+
+class Backoff:
+    """Waits for what passes, longer each time, at most ``patience`` seconds in all."""
+
+    def __init__(self, url: str, notice: Callable[[str], None], patience: float = PATIENCE) -> None:
+        self.url = url
+        self.notice = notice
+        self.deadline = time.monotonic() + patience
+        self.pause = FIRST_PAUSE
+
+    def wait(self, status: int, at_least: float = 0.0) -> bool:
+        """Pause after an answer of ``status``; False, at once, if that would take longer than the patience."""
+        pause = max(self.pause, at_least)
+        if time.monotonic() + pause > self.deadline:
+            return False
+        self.notice(f"Vault at {self.url} answered {status}; asking again in {pause:g} s")
+        time.sleep(pause)
+        self.pause = 2 * pause
+        return True

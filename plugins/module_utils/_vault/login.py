@@ -6,7 +6,7 @@ Options, environment variables and their order are community.hashi_vault's own, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from ansible.module_utils.basic import env_fallback, missing_required_lib
 
 from .._module import Call, RollbackError
-from .client import VaultStore
+from .client import Backoff, VaultStore, passing
 from .errors import explain, unreachable
 
 try:
@@ -120,13 +120,16 @@ def session(call: Call) -> Iterator[VaultStore]:
     adapter = HashiVaultOptionAdapter.from_dict(params)
     client = _client(call, adapter)
     _authenticate(call, adapter, client)
-    params = {**params, "timeout": params["timeout"] or 10}
-    notice = call.warn if params["retry_action"] == "warn" else call.progress
+    notice = _notice(call, params["retry_action"])
     try:
         yield VaultStore(RawAdapter.from_adapter(client.adapter), client.url, params["timeout"], notice)
     finally:
         if params["auth_method"] not in BORROWED:
             _revoke(call, client)
+
+
+def _notice(call: Call, retry_action: str) -> Callable[[str], None]:
+    return call.warn if retry_action == "warn" else call.progress
 
 
 def _client(call: Call, adapter: Any) -> Any:
@@ -152,20 +155,13 @@ def _authenticate(call: Call, adapter: Any, client: Any) -> None:
     """Log in and keep every credential out of the output."""
     method = adapter.get_option("auth_method")
     authenticator = HashiVaultAuthenticator(adapter, call.warn, _ignore_deprecation)
+    backoff = Backoff(client.url, _notice(call, adapter.get_option("retry_action")))
     try:
         if method == "kubernetes":
-            _kubernetes(call, adapter, client)
+            _patiently(backoff, method, lambda: _kubernetes(call, adapter, client))
         else:
             authenticator.validate()
-            authenticator.authenticate(client)
-    except VaultError as error:
-        status, said = STATUS.get(type(error).__name__, 0), [str(text) for text in error.errors or []]
-        if status < 500 and status != 429:
-            hint = f"check its options, and `vault auth list -address={client.url}`"
-            raise RollbackError(
-                f"Vault at {client.url} refused the {method} login ({'; '.join(said)}); {hint}"
-            ) from None
-        raise explain(client.url, f"the {method} login", status, said) from None
+            _patiently(backoff, method, lambda: authenticator.authenticate(client))
     except RequestException as error:
         raise unreachable(client.url, error, adapter.get_option("timeout")) from None
     except (ValueError, NotImplementedError, OSError) as error:
@@ -173,6 +169,23 @@ def _authenticate(call: Call, adapter: Any, client: Any) -> None:
         raise RollbackError(f"logging in to Vault by {method}: {error}; {hint}") from None
     if client.token:
         call.secrets.add(client.token)
+
+
+def _patiently(backoff: Backoff, method: str, log_in: Callable[[], object]) -> None:
+    """Log in, waiting out what passes; say what any other refusal means."""
+    while True:
+        try:
+            log_in()
+            return
+        except VaultError as error:
+            status, said = STATUS.get(type(error).__name__, 0), [str(text) for text in error.errors or []]
+            if passing(status, said) and backoff.wait(status):
+                continue
+            if status >= 500 or status == 429:
+                raise explain(backoff.url, f"the {method} login", status, said) from None
+            told = f"Vault at {backoff.url} refused the {method} login ({'; '.join(said)})"
+            hint = f"check its options, and `vault auth list -address={backoff.url}`"
+            raise RollbackError(f"{told}; {hint}") from None
 
 
 def _kubernetes(call: Call, adapter: Any, client: Any) -> None:

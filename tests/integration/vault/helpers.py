@@ -31,13 +31,13 @@ class Outcome:
         return self.result[key]
 
 
-def run(module: ModuleType, params: dict[str, Any], **mode: bool) -> Outcome:
+def run(module: ModuleType, params: dict[str, Any], check_mode: bool = False, diff: bool = False) -> Outcome:
     """Validate ``params`` by the module's own spec and run it; RollbackError comes through."""
     given = {name: value for name, value in params.items() if value is not None}
     validated = ArgumentSpecValidator(module.ARGUMENTS["argument_spec"]).validate(given)
     assert not validated.error_messages, validated.error_messages
     warnings: list[str] = []
-    call = Call(params=validated.validated_parameters, warn=warnings.append, **mode)
+    call = Call(params=validated.validated_parameters, check_mode=check_mode, diff=diff, warn=warnings.append)
     return Outcome(module.run(call), warnings, call.secrets)
 
 

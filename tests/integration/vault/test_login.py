@@ -3,14 +3,22 @@
 
 from __future__ import annotations
 
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import hvac
 import pytest
 from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
+from joserfc import jwt
+from joserfc.jwk import ECKey
 
 from tests.integration.vault.helpers import Engine, Meddler, Outcome
+from tests.sandbox.vault.server import VaultServer
 
 OLD, NEW = {"a": "1"}, {"a": "2"}
 POLICY = Path(__file__).resolve().parents[3] / "docs" / "policies" / "vault-rollback.hcl"
@@ -43,7 +51,7 @@ def _valid(engine: Engine, token: str) -> bool:
 
 
 @pytest.fixture
-def approle(ready: Engine) -> dict[str, str]:
+def approle(ready: Engine) -> dict[str, Any]:
     """Credentials of an AppRole with the policy ``rollback``."""
     mount = f"approle-{ready.mount}"
     ready.client.sys.enable_auth_method("approle", path=mount)
@@ -57,13 +65,13 @@ def approle(ready: Engine) -> dict[str, str]:
     }
 
 
-def test_approle_and_its_token_is_revoked(ready: Engine, approle: dict[str, str]) -> None:
+def test_approle_and_its_token_is_revoked(ready: Engine, approle: dict[str, Any]) -> None:
     outcome = _go(ready, token=None, **approle)
     assert outcome["changed"]
     assert not _valid(ready, _only_token(outcome))
 
 
-def test_the_token_is_revoked_after_a_failure_too(ready: Engine, approle: dict[str, str]) -> None:
+def test_the_token_is_revoked_after_a_failure_too(ready: Engine, approle: dict[str, Any]) -> None:
     with Meddler(ready.address) as meddler:
         with pytest.raises(RollbackError):
             ready.rollback(ready.secret("production/app", 9), url=meddler.address, token=None, **approle)
@@ -153,3 +161,97 @@ def test_a_token_that_may_not_ask_for_its_rights_still_works(ready: Engine) -> N
     token = ready.token_for(_policy(ready), no_default_policy=True)
     assert ready.info(ready.secret("production/app", 1), token=token)[0]["rights"] is None
     assert _go(ready, token=token)["changed"]
+
+
+def test_a_rate_limit_on_logging_in_is_waited_for(own_vault: VaultServer) -> None:
+    client = hvac.Client(url=own_vault.address, token=own_vault.root_token)
+    engine = Engine(client, "secret", own_vault.address, "")
+    engine.put("production/app", OLD, NEW)
+    client.sys.enable_auth_method("userpass")
+    client.sys.create_or_update_policy("rollback", POLICY.read_text())
+    client.auth.userpass.create_or_update_user("dana", "pw", policies="rollback")
+    client.adapter.post("/v1/sys/quotas/rate-limit/logins", json={"path": "auth/userpass", "rate": 1, "interval": "1s"})
+    client.auth.userpass.login("dana", "pw", use_token=False)
+    outcome = _go(engine, token=None, auth_method="userpass", username="dana", password="pw")
+    assert outcome["changed"]
+    assert any("answered 429; asking again" in warning for warning in outcome.warnings)
+
+
+def test_a_jwt(ready: Engine) -> None:
+    key, mount = ECKey.generate_key("P-256"), f"jwt-{ready.mount}"
+    ready.client.sys.enable_auth_method("jwt", path=mount)
+    public = key.as_pem(private=False).decode()
+    ready.client.adapter.post(f"/v1/auth/{mount}/config", json={"jwt_validation_pubkeys": [public]})
+    role = {
+        "role_type": "jwt",
+        "bound_audiences": ["vault"],
+        "user_claim": "sub",
+        "token_policies": [f"policy-{ready.mount}"],
+    }
+    ready.client.adapter.post(f"/v1/auth/{mount}/role/ci", json=role)
+    options = {"auth_method": "jwt", "mount_point": mount, "role_id": "ci", "token": None}
+    claims = {"sub": "ci", "aud": "vault", "exp": int(time.time()) + 60}
+    with pytest.raises(RollbackError, match="refused the jwt login"):
+        _go(ready, jwt=jwt.encode({"alg": "ES256"}, {**claims, "aud": "other"}, key), **options)
+    outcome = _go(ready, jwt=jwt.encode({"alg": "ES256"}, claims, key), **options)
+    assert outcome["changed"]
+    assert not _valid(ready, _only_token(outcome))
+
+
+class _Cluster(BaseHTTPRequestHandler):
+    """An API server that knows one service account's token."""
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        known = asked["spec"]["token"] == "account-token"
+        user = {"username": "system:serviceaccount:ops:rollback"} if known else {}
+        body = json.dumps({"status": {"authenticated": known, "user": user}}).encode()
+        self.send_response(201)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_arguments: Any) -> None:
+        """Keep the test's output clean."""
+
+
+@pytest.fixture
+def cluster() -> Iterator[str]:
+    """Address of an API server that reviews tokens."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Cluster) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_kubernetes_service_account(ready: Engine, cluster: str) -> None:
+    mount = f"kubernetes-{ready.mount}"
+    ready.client.sys.enable_auth_method("kubernetes", path=mount)
+    ready.client.auth.kubernetes.configure(cluster, token_reviewer_jwt="reviewer", mount_point=mount)
+    ready.client.auth.kubernetes.create_role(
+        "rollback", ["rollback"], ["ops"], policies=[f"policy-{ready.mount}"], mount_point=mount
+    )
+    options = {"auth_method": "kubernetes", "mount_point": mount, "role_id": "rollback", "token": None}
+    with pytest.raises(RollbackError, match="refused the kubernetes login"):
+        _go(ready, jwt="another-token", **options)
+    with pytest.raises(RollbackError, match="serviceaccount/token"):
+        _go(ready, **options)
+    outcome = _go(ready, jwt="account-token", **options)
+    assert outcome["changed"]
+    assert not _valid(ready, _only_token(outcome))
+
+
+def test_a_client_certificate(tmp_path: Path) -> None:
+    with VaultServer(tmp_path, tls=True) as server:
+        client = hvac.Client(url=server.address, token=server.root_token, verify=str(server.ca_cert))
+        engine = Engine(client, "secret", server.address, "")
+        engine.put("production/app", OLD, NEW)
+        client.sys.create_or_update_policy("rollback", POLICY.read_text())
+        client.sys.enable_auth_method("cert")
+        certificate = (tmp_path / "client.pem").read_text()
+        client.auth.cert.create_ca_certificate_role("ops", certificate=certificate, token_policies=["rollback"])
+        options = {"auth_method": "cert", "token": None, "ca_cert": str(server.ca_cert)}
+        with pytest.raises(RollbackError, match="cert_auth_public_key"):
+            _go(engine, **options)
+        keys = {"cert_auth_public_key": tmp_path / "client.pem", "cert_auth_private_key": tmp_path / "client.key"}
+        assert _go(engine, **options, **{name: str(path) for name, path in keys.items()})["changed"]

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import hvac
 import pytest
@@ -46,7 +47,7 @@ def cluster(tmp_path: Path) -> Iterator[Engine]:
         yield engine
 
 
-def _refused(engine: Engine, **options: object) -> str:
+def _refused(engine: Engine, **options: Any) -> str:
     with pytest.raises(RollbackError) as caught:
         engine.rollback(engine.secret("app", 1), **options)
     return caught.value.message

@@ -56,7 +56,7 @@ async def _read(vault: Vault, incoming: web.Request, path: str) -> Request:
     if operation == "read" and incoming.query.get("list") == "true":
         operation = "list"
     bearer = incoming.headers.get("Authorization", "").removeprefix("Bearer ")
-    certificate = incoming.transport.get_extra_info("peercert") if incoming.transport else None
+    tls = incoming.transport.get_extra_info("ssl_object") if incoming.transport else None
     return Request(
         method=incoming.method,
         path=path,
@@ -66,7 +66,7 @@ async def _read(vault: Vault, incoming: web.Request, path: str) -> Request:
         body=parse(text) if text and operation not in ("read", "list", "delete") else {},
         has_body=bool(text),
         token=incoming.headers.get("X-Vault-Token", "") or bearer,
-        peer_certificate=certificate,
+        peer_certificate=tls.getpeercert(binary_form=True) if tls else None,
     )
 
 

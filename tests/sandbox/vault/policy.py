@@ -62,7 +62,7 @@ def parse_policy(text: str) -> list[Rule]:
         path = json.loads(words.pop(0))
         _expect(words, "{")
         capabilities: list[str] = []
-        while words[0] != "}":
+        while words and words[0] != "}":
             if words.pop(0) != "capabilities":
                 raise Fault(400, f"failed to parse policy: a key under path {path!r} is not supported")
             _expect(words, "=")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tests.sandbox.vault.kv1 import KeyValue1
 from tests.sandbox.vault.kv2 import KeyValue2
 from tests.sandbox.vault.logins import AppRole, UserPass
+from tests.sandbox.vault.logins_signed import Cert, Jwt, Kubernetes
 from tests.sandbox.vault.policy import DEFAULT, parse_policy
 from tests.sandbox.vault.tokens import MAX_TTL, Token
 from tests.sandbox.vault.wire import NO_CONTENT, Fault, Reply, Request, identifier
@@ -17,7 +18,13 @@ from tests.sandbox.vault.wire import NO_CONTENT, Fault, Reply, Request, identifi
 if TYPE_CHECKING:
     from tests.sandbox.vault.core import Vault
 
-LOGINS = {"approle": AppRole, "userpass": UserPass}
+LOGINS: dict[str, Any] = {
+    "approle": AppRole,
+    "userpass": UserPass,
+    "jwt": Jwt,
+    "kubernetes": Kubernetes,
+    "cert": Cert,
+}
 BUILT_IN = {
     "cubbyhole/": ("cubbyhole", "per-token private secret storage", True),
     "identity/": ("identity", "identity store", False),

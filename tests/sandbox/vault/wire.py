@@ -51,7 +51,7 @@ class Request:
     body: dict[str, Any]
     has_body: bool
     token: str
-    peer_certificate: Mapping[str, Any] | None = None
+    peer_certificate: bytes | None = None  # DER
 
 
 @dataclass
