@@ -43,7 +43,7 @@ class InProcess(ActionBase):  # type: ignore[misc]
         return {**result, **self._run_here(task_vars)}
 
     def _belongs_here(self, task_vars: dict[str, Any]) -> bool:
-        interpreter = task_vars.get("ansible_python_interpreter")
+        interpreter = self._templar.template(task_vars.get("ansible_python_interpreter"))
         own = task_vars.get("ansible_playbook_python")
         return (
             self._connection.transport in ("local", "ansible.builtin.local")

@@ -41,8 +41,8 @@ def run_task(tmp_path: Path, module: str, arguments: dict[str, Any], *options: s
     }
     playbook = tmp_path / "play.yml"
     playbook.write_text(yaml.safe_dump([play]))
-    inventory = f"localhost ansible_connection=local ansible_python_interpreter={sys.executable}\n"
-    (tmp_path / "hosts").write_text(inventory)
+    interpreter = "ansible_python_interpreter='{{ ansible_playbook_python }}'"
+    (tmp_path / "hosts").write_text(f"localhost ansible_connection=local {interpreter}\n")
     done = subprocess.run(
         [Path(sys.executable).parent / "ansible-playbook", "-i", tmp_path / "hosts", playbook, *options],
         cwd=ROOT,
