@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from .._module import RollbackError
-from .errors import LEADERLESS, Conflict, NoAnswer, VaultProblem, explain, unreachable
+from .errors import LEADERLESS, UPGRADING, Conflict, NoAnswer, VaultProblem, explain, unreachable
 from .model import Reading, Rights, Target
 from .plan import canonical
 
@@ -195,8 +195,9 @@ class VaultStore:
 
 
 def passing(status: int, errors: Sequence[str]) -> bool:
-    """Whether waiting may help: a rate limit, or a node without a leader."""
-    return status == 429 or (status == 500 and any(LEADERLESS in error for error in errors))
+    """Whether waiting may help: a rate limit, a node without a leader, or an engine that is just being mounted."""
+    said = " ".join(errors)
+    return status == 429 or (status == 500 and LEADERLESS in said) or (status == 400 and UPGRADING in said)
 
 
 class Backoff:

@@ -9,6 +9,7 @@ from .._module import RollbackError
 
 SEALED = "Vault is sealed"
 LEADERLESS = "local node not active"
+UPGRADING = "Upgrading from non-versioned to versioned data"
 CAS_MISMATCH = "check-and-set parameter did not match"
 
 

@@ -25,6 +25,7 @@ class Place:
 
     address: str
     token: str
+    ca_cert: str | None = None
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +40,7 @@ def _no_ambient_vault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """The Vault under test."""
     if "VAULT_ADDR" in EXTERNAL:
-        yield Place(EXTERNAL["VAULT_ADDR"], EXTERNAL["VAULT_TOKEN"])
+        yield Place(EXTERNAL["VAULT_ADDR"], EXTERNAL["VAULT_TOKEN"], EXTERNAL.get("VAULT_CACERT"))
         return
     with VaultServer(tmp_path_factory.mktemp("vault")) as server:
         yield Place(server.address, server.root_token)
@@ -48,10 +49,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 @pytest.fixture
 def engine(place: Place) -> Iterator[Engine]:
     """A KV version 2 engine of the test's own."""
-    client = hvac.Client(url=place.address, token=place.token)
+    client = hvac.Client(url=place.address, token=place.token, verify=place.ca_cert or True)
     mount = f"rollback-{secrets.token_hex(4)}"
     client.sys.enable_secrets_engine("kv", path=mount, options={"version": "2"})
-    yield Engine(client, mount, place.address, place.token)
+    yield Engine(client, mount, place.address, place.token, place.ca_cert)
     client.sys.disable_secrets_engine(mount)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import http.client
 import re
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -49,6 +50,12 @@ class Engine:
     mount: str
     address: str
     token: str
+    ca_cert: str | None = None
+    keys: list[str] = field(default_factory=list)
+
+    def connection(self) -> dict[str, Any]:
+        """The modules' options to reach this engine."""
+        return {"url": self.address, "token": self.token, "ca_cert": self.ca_cert}
 
     def put(self, path: str, *versions: dict[str, Any]) -> int:
         """Write ``versions`` one after the other; the last one's number."""
@@ -78,12 +85,12 @@ class Engine:
 
     def rollback(self, *secrets: dict[str, Any], check: bool = False, diff: bool = False, **options: Any) -> Outcome:
         """Run vault_kv2_rollback."""
-        params = {"url": self.address, "token": self.token, **options, "secrets": list(secrets)}
+        params = {**self.connection(), **options, "secrets": list(secrets)}
         return run(vault_kv2_rollback, params, check_mode=check, diff=diff)
 
     def info(self, *secrets: dict[str, Any], **options: Any) -> list[dict[str, Any]]:
         """What vault_kv2_rollback_info tells."""
-        params = {"url": self.address, "token": self.token, **options, "secrets": list(secrets)}
+        params = {**self.connection(), **options, "secrets": list(secrets)}
         found: list[dict[str, Any]] = run(vault_kv2_rollback_info, params)["secrets"]
         return found
 
@@ -102,8 +109,9 @@ Fault = Callable[[], "tuple[int, bytes] | None"]
 class Meddler:
     """A proxy in front of Vault that lets a test interfere with chosen requests, and remembers all of them."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, ca_cert: str | None = None) -> None:
         self.upstream = urlsplit(address)
+        self.ca_cert = ca_cert
         self.seen: list[str] = []
         self.headers: dict[str, str] = {}
         self.faults: list[tuple[re.Pattern[str], int, Fault | str]] = []
@@ -161,7 +169,11 @@ class Meddler:
 
     def forward(self, handler: BaseHTTPRequestHandler, body: bytes) -> tuple[int, bytes, str]:
         """Vault's own answer: status, body and the header that matters."""
-        connection = http.client.HTTPConnection(self.upstream.hostname or "", self.upstream.port, timeout=30)
+        host, port = self.upstream.hostname or "", self.upstream.port
+        connection = http.client.HTTPConnection(host, port, timeout=30)
+        if self.upstream.scheme == "https":
+            trust = ssl.create_default_context(cafile=self.ca_cert)
+            connection = http.client.HTTPSConnection(host, port, timeout=30, context=trust)
         headers = {name: value for name, value in handler.headers.items() if name.startswith("X-")}
         connection.request(handler.command, handler.path, body or None, headers)
         response = connection.getresponse()

@@ -72,7 +72,7 @@ def test_approle_and_its_token_is_revoked(ready: Engine, approle: dict[str, Any]
 
 
 def test_the_token_is_revoked_after_a_failure_too(ready: Engine, approle: dict[str, Any]) -> None:
-    with Meddler(ready.address) as meddler:
+    with Meddler(ready.address, ready.ca_cert) as meddler:
         with pytest.raises(RollbackError):
             ready.rollback(ready.secret("production/app", 9), url=meddler.address, token=None, **approle)
         assert meddler.seen[-1].endswith("auth/token/revoke-self")
@@ -123,7 +123,7 @@ def test_no_address(ready: Engine) -> None:
 
 
 def test_the_namespace_is_sent(ready: Engine) -> None:
-    with Meddler(ready.address) as meddler:
+    with Meddler(ready.address, ready.ca_cert) as meddler:
         _go(ready, url=meddler.address, namespace="team1")
         assert meddler.headers["X-Vault-Namespace"] == "team1"
 

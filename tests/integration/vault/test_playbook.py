@@ -112,7 +112,7 @@ def test_twenty_planted_secrets_never_come_to_light(engine: Engine, environment:
     planted, key = _plant(engine), secrets.token_hex(16)
     home, command_lines = Path(environment["HOME"]), []
     (home / "play.yml").write_text(PLAYBOOK)
-    with Meddler(engine.address) as meddler:
+    with Meddler(engine.address, engine.ca_cert) as meddler:
         meddler.on(".", lambda: command_lines.append(_command_lines()))
         done = _play(
             home,

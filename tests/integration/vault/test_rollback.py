@@ -37,6 +37,19 @@ def test_the_earlier_data_is_written_as_a_new_version(engine: Engine) -> None:
     assert engine.metadata("app")["current_version"] == 3
 
 
+def test_the_calls_are_those_of_vault_kv_rollback_and_a_question_for_rights(engine: Engine) -> None:
+    engine.put("app", OLD, NEW)
+    with Meddler(engine.address, engine.ca_cert) as meddler:
+        engine.rollback(engine.secret("app", 1), url=meddler.address)
+    assert meddler.seen == [
+        f"GET sys/internal/ui/mounts/{engine.mount}/app",
+        f"GET {engine.mount}/data/app",
+        f"GET {engine.mount}/data/app?version=1",
+        "POST sys/capabilities-self",
+        f"POST {engine.mount}/data/app",
+    ]
+
+
 def test_a_second_run_writes_nothing(engine: Engine) -> None:
     engine.put("app", OLD, NEW)
     engine.rollback(engine.secret("app", 1, current=2))
@@ -260,7 +273,7 @@ FORBIDDEN = (403, b'{"errors":["1 error occurred:\\n\\t* permission denied\\n\\n
 @pytest.mark.parametrize("after", [0, 1, 2, 3])
 def test_a_failure_after_some_of_four_puts_all_back(engine: Engine, after: int) -> None:
     secrets = _several(engine, 4)
-    with Meddler(engine.address) as meddler:
+    with Meddler(engine.address, engine.ca_cert) as meddler:
         meddler.on(rf"POST {engine.mount}/data/app{after}$", lambda: FORBIDDEN)
         with pytest.raises(RollbackError) as caught:
             engine.rollback(*secrets, url=meddler.address)
@@ -273,7 +286,7 @@ def test_a_failure_after_some_of_four_puts_all_back(engine: Engine, after: int) 
 @pytest.mark.parametrize("after", [1, 2, 3, 4])
 def test_an_answer_lost_after_any_write_is_told_from_a_failure(engine: Engine, after: int) -> None:
     secrets = _several(engine, 4)
-    with Meddler(engine.address) as meddler:
+    with Meddler(engine.address, engine.ca_cert) as meddler:
         meddler.on(rf"POST {engine.mount}/data/app{after - 1}$", "lost")
         outcome = engine.rollback(*secrets, url=meddler.address)
     assert [secret["to_version"] for secret in outcome["secrets"]] == [3] * 4
@@ -283,7 +296,7 @@ def test_an_answer_lost_after_any_write_is_told_from_a_failure(engine: Engine, a
 def test_a_live_version_that_was_deleted_is_deleted_again_when_put_back(engine: Engine) -> None:
     secrets = _several(engine, 2)
     engine.client.secrets.kv.v2.delete_latest_version_of_secret("app0", mount_point=engine.mount)
-    with Meddler(engine.address) as meddler:
+    with Meddler(engine.address, engine.ca_cert) as meddler:
         meddler.on(rf"POST {engine.mount}/data/app1$", lambda: FORBIDDEN)
         with pytest.raises(RollbackError):
             engine.rollback(*secrets, url=meddler.address)
@@ -292,7 +305,7 @@ def test_a_live_version_that_was_deleted_is_deleted_again_when_put_back(engine: 
 
 def test_what_cannot_be_put_back_is_named_with_its_command(engine: Engine) -> None:
     secrets = _several(engine, 2)
-    with Meddler(engine.address) as meddler:
+    with Meddler(engine.address, engine.ca_cert) as meddler:
         meddler.on(rf"POST {engine.mount}/data/app1$", lambda: FORBIDDEN)
         meddler.on(rf"POST {engine.mount}/data/app0$", lambda: FORBIDDEN, skip=1)
         with pytest.raises(RollbackError) as caught:
@@ -308,7 +321,7 @@ def test_a_concurrent_writer_is_one_clear_error_and_nothing_is_half_done(engine:
     def interfere() -> None:
         engine.put("app1", {"theirs": "1"})
 
-    with Meddler(engine.address) as meddler:
+    with Meddler(engine.address, engine.ca_cert) as meddler:
         meddler.on(rf"POST {engine.mount}/data/app1$", interfere)
         with pytest.raises(
             RollbackError, match=r"app1 was written by somebody else meanwhile \(version 2 was live, now 3\)"
@@ -326,7 +339,7 @@ def test_a_writer_between_write_and_putting_back_is_not_overwritten(engine: Engi
         engine.put("app0", {"theirs": "1"})
         return FORBIDDEN
 
-    with Meddler(engine.address) as meddler:
+    with Meddler(engine.address, engine.ca_cert) as meddler:
         meddler.on(rf"POST {engine.mount}/data/app1$", interfere)
         with pytest.raises(RollbackError) as caught:
             engine.rollback(*secrets, url=meddler.address)
@@ -336,7 +349,7 @@ def test_a_writer_between_write_and_putting_back_is_not_overwritten(engine: Engi
 
 def test_reading_alone_sends_no_write(engine: Engine) -> None:
     secrets = _several(engine, 2)
-    with Meddler(engine.address) as meddler:
+    with Meddler(engine.address, engine.ca_cert) as meddler:
         engine.info(*secrets, url=meddler.address)
         engine.rollback(*secrets, url=meddler.address, check=True)
         assert meddler.writes() == []

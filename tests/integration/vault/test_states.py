@@ -42,7 +42,7 @@ def cluster(tmp_path: Path) -> Iterator[Engine]:
         client.sys.submit_unseal_keys(made["keys"])
         wait_until(lambda: client.sys.read_health_status().status_code == 200, 5, "leader")
         client.sys.enable_secrets_engine("kv", path="secret", options={"version": "2"})
-        engine = Engine(client, "secret", server.address, made["root_token"])
+        engine = Engine(client, "secret", server.address, made["root_token"], keys=made["keys"])
         engine.put("app", OLD, NEW)
         yield engine
 
@@ -73,13 +73,35 @@ def test_a_step_down_is_waited_for(cluster: Engine) -> None:
     assert any("answered 500; asking again" in warning for warning in outcome.warnings)
 
 
+def test_a_standby_hands_on_and_its_health_of_429_is_no_rate_limit(cluster: Engine, tmp_path: Path) -> None:
+    with VaultServer(tmp_path / "standby", clustered=True) as server:
+        standby = hvac.Client(url=server.address)
+        standby.adapter.post("/v1/sys/storage/raft/join", json={"leader_api_addr": cluster.address})
+        standby.sys.submit_unseal_keys(cluster.keys)
+        wait_until(lambda: standby.sys.read_health_status().status_code == 429, 5, "standby")
+        outcome = cluster.rollback(cluster.secret("app", 1), url=server.address)
+    assert outcome["changed"]
+    assert outcome.warnings == []
+
+
+def test_an_engine_that_is_just_being_mounted_is_waited_for(engine: Engine) -> None:
+    engine.put("app", OLD, NEW)
+    text = (
+        b'{"errors":["Upgrading from non-versioned to versioned data. This backend will be unavailable for a brief"]}'
+    )
+    failures = [(400, text)]
+    with Meddler(engine.address, engine.ca_cert) as meddler:
+        meddler.on("GET .*/data/", lambda: failures.pop() if failures else None)
+        assert engine.rollback(engine.secret("app", 1), url=meddler.address)["changed"]
+
+
 def _store(engine: Engine, address: str, patience: float) -> VaultStore:
     return VaultStore(RawAdapter(address, token=engine.token, timeout=5), address, 5, lambda _text: None, patience)
 
 
 def test_a_standby_without_a_leader_is_given_up_on_in_the_end(engine: Engine) -> None:
     leaderless = b'{"errors":["local node not active but active cluster node not found"]}'
-    with Meddler(engine.address) as meddler:
+    with Meddler(engine.address, engine.ca_cert) as meddler:
         meddler.on("GET", lambda: (500, leaderless))
         with pytest.raises(RollbackError, match="is a standby and its cluster has no active node"):
             _store(engine, meddler.address, 0.8).read(Target(engine.mount, "app", 1))
@@ -149,7 +171,7 @@ def test_another_engine(lone: Engine) -> None:
 
 
 def test_no_such_engine(engine: Engine) -> None:
-    other = Engine(engine.client, "nosuch", engine.address, engine.token)
+    other = Engine(engine.client, "nosuch", engine.address, engine.token, engine.ca_cert)
     assert "reaches no secrets engine for" in _refused(other)
 
 
@@ -181,7 +203,7 @@ def test_an_untrusted_certificate(tmp_path: Path) -> None:
 
 
 def test_an_answer_that_is_not_vaults(engine: Engine) -> None:
-    with Meddler(engine.address) as meddler:
+    with Meddler(engine.address, engine.ca_cert) as meddler:
         meddler.on("GET", lambda: (502, b"<html>bad gateway</html>"))
         assert "failed on" in _refused(engine, url=meddler.address)
 
@@ -200,7 +222,7 @@ def test_sealing_in_the_middle_names_what_is_left(lone: Engine) -> None:
 def test_retries_ride_out_server_errors(engine: Engine) -> None:
     engine.put("app", OLD, NEW)
     failures = [(503, b"{}"), (500, b"{}")]
-    with Meddler(engine.address) as meddler:
+    with Meddler(engine.address, engine.ca_cert) as meddler:
         meddler.on("GET .*/data/", lambda: failures.pop() if failures else None)
         outcome = engine.rollback(engine.secret("app", 1), url=meddler.address, retries=3)
     assert outcome["changed"]
@@ -209,7 +231,7 @@ def test_retries_ride_out_server_errors(engine: Engine) -> None:
 
 def test_a_retried_write_that_had_arrived_is_not_taken_for_somebody_elses(engine: Engine) -> None:
     engine.put("app", OLD, NEW)
-    with Meddler(engine.address) as meddler:
+    with Meddler(engine.address, engine.ca_cert) as meddler:
         meddler.on("POST .*/data/", "lost")
         outcome = engine.rollback(engine.secret("app", 1), url=meddler.address, retries=2)
     assert outcome["secrets"][0]["to_version"] == 3

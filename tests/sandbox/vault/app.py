@@ -64,7 +64,6 @@ async def _read(vault: Vault, incoming: web.Request, path: str) -> Request:
         query=incoming.query,
         headers=incoming.headers,
         body=parse(text) if text and operation not in ("read", "list", "delete") else {},
-        has_body=bool(text),
         token=incoming.headers.get("X-Vault-Token", "") or bearer,
         peer_certificate=tls.getpeercert(binary_form=True) if tls else None,
     )

@@ -49,7 +49,6 @@ class Request:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: dict[str, Any]
-    has_body: bool
     token: str
     peer_certificate: bytes | None = None  # DER
 
