@@ -19,7 +19,8 @@ extends_documentation_fragment:
 options:
   triggers:
     description:
-      - What the automatic triggers said, each with C(name), C(verdict) and C(message). A verdict of V(fail) fires.
+      - What the automatic triggers said, each with C(name), C(verdict) and C(message), and C(held), the seconds for
+        which its state has been bad. A verdict of V(fail) fires.
     type: list
     elements: dict
     default: []
@@ -77,6 +78,10 @@ decision:
       description: What is wrong.
       type: str
       sample: Tokens of other users are shown on the order page
+    detected_at:
+      description: Since when the first of the fired triggers has seen its bad state, in UTC; only if automatic.
+      type: str
+      sample: "2026-11-23T18:10:00.000Z"
     makers:
       description: Who decided; empty for an automatic decision.
       type: list
@@ -95,6 +100,7 @@ triggers:
   sample: [{name: error_rate, verdict: pass, message: error rate is 0.00}]
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, run_module
@@ -121,7 +127,7 @@ def run(call: Call) -> dict[str, Any]:
             wanted["condition"], wanted["conditions"], wanted["decided_by"], wanted["requester"], wanted["reason"]
         )
     else:
-        found = decide.by_trigger(wanted["triggers"]) or {}
+        found = decide.by_trigger(wanted["triggers"], datetime.now(UTC)) or {}
     if not found:
         raise decide.refuse(wanted["triggers"], wanted["conditions"])
     return {"changed": False, "decision": found}

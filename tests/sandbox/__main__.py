@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sandbox's commands: ``python -m tests.sandbox up|down|env|status|ship VERSION|load``."""
+"""The sandbox's commands: ``python -m tests.sandbox up|down|env|status|ship VERSION|load|demo``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.sandbox import load
+from tests.sandbox.demo import demo
 from tests.sandbox.process import NotReady
 from tests.sandbox.stack import directory_from_environment, read_endpoints, started
 from tests.sandbox.supervisor import down, running, supervise, up
@@ -73,6 +74,7 @@ def parse() -> argparse.Namespace:
     commands.add_parser("status", help="tell which servers run")
     commands.add_parser("ship", help="ship a release").add_argument("version")
     load.arguments(commands.add_parser("load", help="be the shop's customers"))
+    commands.add_parser("demo", help="ship a bad release, roll it back, prove that all is as it was")
     commands.add_parser("supervise")
     return parser.parse_args()
 
@@ -96,6 +98,8 @@ def main() -> int:
             case "load":
                 given.url = read_endpoints(directory)["shop"]["url"]
                 load.run(given)
+            case "demo":
+                return demo(directory)
             case _:
                 return supervise(directory)
     except NotReady as error:

@@ -6,9 +6,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from .._module import RollbackError
+from .record import timestamp
 
 
 @dataclass(frozen=True)
@@ -35,14 +37,18 @@ def parse_makers(text: str) -> list[Maker]:
     return makers
 
 
-def by_trigger(triggers: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """The decision that fired triggers make on their own, or None when none has fired."""
+def by_trigger(triggers: Sequence[Mapping[str, Any]], now: datetime) -> dict[str, Any] | None:
+    """The decision that fired triggers make on their own, or None when none has fired.
+
+    A trigger's ``held`` tells for how many seconds up to now its state has been bad.
+    """
     fired = [trigger for trigger in triggers if trigger["verdict"] == "fail"]
     if not fired:
         return None
     return {
         "kind": "automatic",
-        "reason": "; ".join(str(trigger["message"]) for trigger in fired),
+        "reason": "; ".join(f"{trigger['name']}: {str(trigger['message']).rstrip('.')}" for trigger in fired),
+        "detected_at": timestamp(now - timedelta(seconds=max(float(trigger.get("held", 0)) for trigger in fired))),
         "makers": [],
         "evidence": [dict(trigger) for trigger in triggers],
     }

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -18,20 +19,22 @@ CONDITIONS: dict[str, Any] = {
     "security": {"text": "Security vulnerability", "makers": ["Security Lead"]},
     "corruption": {"text": "Data corruption", "makers": ["DBA", "Dev Lead"]},
 }
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 QUIET = {"name": "latency", "verdict": "pass", "message": "p99 is 0.2 s"}
-LOUD = {"name": "errors", "verdict": "fail", "message": "error rate 0.27 > 0.10 for 300 s"}
+LOUD = {"name": "errors", "verdict": "fail", "message": "error rate 0.27 > 0.10 for 300 s.", "held": 300.0}
 
 
 @pytest.mark.parametrize("verdict", ["pass", "inconclusive", "error"])
 def test_only_a_fired_trigger_decides(verdict: str) -> None:
-    assert by_trigger([{**LOUD, "verdict": verdict}]) is None
+    assert by_trigger([{**LOUD, "verdict": verdict}], NOON) is None
 
 
 def test_a_fired_trigger_decides_and_every_trigger_is_evidence() -> None:
-    decision = by_trigger([QUIET, LOUD])
+    decision = by_trigger([QUIET, LOUD], NOON)
     assert decision is not None
     assert decision["kind"] == "automatic"
-    assert decision["reason"] == LOUD["message"]
+    assert decision["reason"] == "errors: error rate 0.27 > 0.10 for 300 s"
+    assert decision["detected_at"] == "2026-11-23T11:55:00.000Z"
     assert decision["evidence"] == [QUIET, LOUD]
 
 

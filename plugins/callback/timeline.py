@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Shows a playbook as the person on call wants to read it: one line for each thing that happened, and when."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: timeline
+type: stdout
+version_added: 0.1.0
+short_description: One line for each thing that happened, with its time
+description:
+  - Shows the clock, the role, the task, what became of it and how long it took.
+  - Leaves out what is not news, such as skipped tasks, includes, the validation of arguments and the keeping of the run
+    record. With C(-v) they are shown, with results.
+  - A failure is told in full, and last.
+author: The octalume.rollback authors (@octalume)
+extends_documentation_fragment:
+  - default_callback
+  - result_format_callback
+requirements:
+  - set as C(stdout_callback) in ansible.cfg
+"""
+
+import time
+from typing import Any
+
+from ansible import constants as C
+from ansible.plugins.callback import CallbackBase
+from ansible.utils.color import stringc
+
+WIDTH = 58  # of a task's name; longer ones push the rest of their line
+COLOURS = {"changed": C.COLOR_CHANGED, "ok": C.COLOR_OK, "failed": C.COLOR_ERROR, "skipped": C.COLOR_SKIP}
+QUIET = ("Validating arguments against arg spec",)
+JOURNAL = "octalume.rollback.rollback_record"
+
+
+class CallbackModule(CallbackBase):  # type: ignore[misc]
+    """Prints lines; keeps nothing but when each task began."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "stdout"
+    CALLBACK_NAME = "octalume.rollback.timeline"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.began = time.monotonic()
+        self.task_began: dict[str, float] = {}
+        self.hosts = 1
+
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        """Name the play, and say so if nothing is going to be changed."""
+        self.hosts = len(play.get_variable_manager()._inventory.list_hosts(play.hosts)) if play.hosts else 1
+        note = "  (check mode: nothing is changed)" if play.check_mode else ""
+        self._display.display(f"{play.get_name()}{note}")
+
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:  # noqa: ARG002 - Ansible's signature
+        """Remember when it began."""
+        self.task_began[task._uuid] = time.monotonic()
+
+    def v2_playbook_on_handler_task_start(self, task: Any) -> None:
+        """As for a task."""
+        self.v2_playbook_on_task_start(task, False)
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        """One line, unless it is housekeeping."""
+        task, data = result._task, result._result
+        self._handle_warnings(data)
+        if self._display.verbosity == 0 and self._housekeeping(task):
+            return
+        if task.action in C._ACTION_DEBUG and "msg" in data:
+            self._line(result, "", str(data["msg"]))
+            return
+        self._line(result, "changed" if data.get("changed") else "ok", task.get_name(include_role_fqcn=False))
+        self._details(data)
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        """The whole message, on lines of its own."""
+        data = result._result
+        self._handle_warnings(data)
+        self._line(result, "failed", result._task.get_name(include_role_fqcn=False))
+        failed = [item for item in data.get("results") or [data] if item.get("failed")]
+        for item in failed:
+            words = str(item.get("msg") or item.get("module_stderr") or "no message; run again with -vvv")
+            self._display.display(stringc(f"          {words}", C.COLOR_ERROR))
+        if ignore_errors:
+            self._display.display("          (ignored)")
+        self._details(data)
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        """As a failure."""
+        self.v2_runner_on_failed(result)
+
+    def v2_runner_on_skipped(self, result: Any) -> None:
+        """Only with -v."""
+        if self._display.verbosity:
+            self._line(result, "skipped", result._task.get_name(include_role_fqcn=False))
+
+    def v2_runner_retry(self, result: Any) -> None:
+        """One short line for each look that was not yet good."""
+        data = result._result
+        name = f"{result._task.get_name(include_role_fqcn=False)}: not yet"
+        self._line(result, "", f"{name} ({data.get('attempts')} of {data.get('retries', 1) - 1})")
+
+    def v2_on_file_diff(self, result: Any) -> None:
+        """What changes."""
+        for item in result._result.get("results") or [result._result]:
+            diff = self._get_diff(item["diff"]) if item.get("diff") and item.get("changed") else ""
+            if diff:
+                self._display.display(diff)
+
+    def v2_playbook_on_no_hosts_matched(self) -> None:
+        """Nothing was done."""
+        self._display.display("no environment of the inventory matches: nothing was done", color=C.COLOR_ERROR)
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        """One line for each environment."""
+        took = time.monotonic() - self.began
+        for host in sorted(stats.processed):
+            counts = stats.summarize(host)
+            failed = counts["failures"] or counts["unreachable"]
+            words = (
+                f"{host} : ok={counts['ok']} changed={counts['changed']} unreachable={counts['unreachable']} "
+                f"failed={counts['failures']} rescued={counts['rescued']} in {took:.1f} s"
+            )
+            self._display.display(words, color=C.COLOR_ERROR if failed else C.COLOR_OK)
+
+    def _housekeeping(self, task: Any) -> bool:
+        return task.action in (*C._ACTION_ALL_INCLUDES, JOURNAL) or task.name.startswith(QUIET)
+
+    def _line(self, result: Any, state: str, text: str) -> None:
+        """``clock  environment  role  text  state  seconds``; the environment only where there are several."""
+        task = result._task
+        role = task._role.get_name(include_role_fqcn=False) if task._role else ""
+        where = f"{result._host.get_name():<12} " if self.hosts > 1 else ""
+        took = time.monotonic() - self.task_began.get(task._uuid, time.monotonic())
+        name = text.split(" : ", 1)[-1]
+        ending = f"{state:<8} {took:5.1f} s" if state else ""
+        line = f"{time.strftime('%H:%M:%S')}  {where}{role:<14} {name:<{WIDTH}} {ending}".rstrip()
+        self._display.display(stringc(line, COLOURS[state]) if state in COLOURS and state != "ok" else line)
+
+    def _details(self, data: Any) -> None:
+        """The whole result, where somebody asked for it."""
+        if self._display.verbosity:
+            self._display.display(self._dump_results(data, indent=2))
