@@ -7,6 +7,7 @@ its dynamic client is not: that would ask the server for its whole catalogue (se
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,6 +31,9 @@ AUTH_ARGUMENTS: dict[str, Any] = dict(AUTH_ARG_SPEC)
 """Login options of every module here; documented by the fragment ``kubernetes.core.k8s_auth_options``."""
 
 
+_one_login = threading.Lock()
+
+
 def connect(params: Mapping[str, Any]) -> Any:
     """A ``kubernetes.client.ApiClient`` for a module's parameters (only login options are looked at).
 
@@ -45,7 +49,7 @@ def connect(params: Mapping[str, Any]) -> Any:
     wanted = {name: params.get(name) for name in AUTH_ARG_SPEC if params.get(name) is not None}
     login = {name: value for name, value in wanted.items() if not name.startswith("impersonate_")}
     try:
-        configuration = core._create_configuration(core._create_auth_spec(None, **login))
+        configuration = _configuration(login)
         headers = core._create_headers(None, **wanted)
     except (kubernetes.config.ConfigException, OSError) as error:
         raise RollbackError(
@@ -56,6 +60,20 @@ def connect(params: Mapping[str, Any]) -> Any:
     for name, value in headers.items():
         core._set_header(client, name, value)
     return client
+
+
+def _configuration(login: Mapping[str, Any]) -> Any:
+    """The client's configuration for ``login`` alone.
+
+    The client keeps what it read from a kubeconfig as a default of the process, with a hook that puts the old token
+    back over a new one; so nothing is taken from an earlier login, and nothing is left for a later one.
+    """
+    with _one_login:
+        kubernetes.client.Configuration.set_default(None)
+        try:
+            return core._create_configuration(core._create_auth_spec(None, **login))
+        finally:
+            kubernetes.client.Configuration.set_default(None)
 
 
 def request_headers(client: Any) -> dict[str, str]:
