@@ -144,7 +144,7 @@ def serve_smtp(directory: Path, port: int, certificate: Sequence[str]) -> None:
     def authenticate(*arguments: Any) -> AuthResult:
         given = arguments[-1]
         right = isinstance(given, LoginPassword) and f"{given.login.decode()}:{given.password.decode()}" == login
-        return AuthResult(success=right)
+        return AuthResult(success=right, handled=False)  # so that aiosmtpd writes the answer
 
     Controller(
         _Keeper(directory),

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import smtplib
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from .model import Channel, Delivery, Hook, Mail, Notice
 from .plan import mail, request
 
 ACCEPTED = range(200, 300)
+GRACE = 0.5  # seconds in which a timeout may become a sentence of its own
 
 
 class Undelivered(Exception):
@@ -33,10 +32,24 @@ class Undelivered(Exception):
 
 def deliver(notice: Notice, channels: Sequence[Channel]) -> list[Delivery]:
     """Send ``notice`` to all ``channels``; one that is down costs its own timeout and nobody else's."""
-    if not channels:
-        return []
-    with ThreadPoolExecutor(max_workers=len(channels)) as pool:
-        return list(pool.map(lambda channel: _deliver(notice, channel), channels))
+    made: dict[str, Delivery] = {}
+
+    def one(channel: Channel) -> None:
+        made[channel.name] = _deliver(notice, channel)
+
+    # Each step of a conversation has the timeout; a server that drags on with many slow steps is left behind.
+    started = time.monotonic()
+    threads = [threading.Thread(target=one, args=(channel,), daemon=True) for channel in channels]
+    for thread in threads:
+        thread.start()
+    for thread, channel in zip(threads, channels, strict=True):
+        thread.join(max(0.0, started + channel.timeout + GRACE - time.monotonic()))
+    return [made.get(channel.name) or _late(notice, channel) for channel in channels]
+
+
+def _late(notice: Notice, channel: Channel) -> Delivery:
+    message = f"not done within {channel.timeout:g} s; it may arrive yet"
+    return Delivery(channel.name, channel.delivery(notice), Verdict.FAIL, message)
 
 
 def _deliver(notice: Notice, channel: Channel) -> Delivery:
@@ -105,18 +118,11 @@ def _send(message: EmailMessage, way: Mail, timeout: float) -> dict[str, tuple[i
         server: smtplib.SMTP = smtplib.SMTP_SSL(way.host, way.port, timeout=timeout, context=context)
     else:
         server = smtplib.SMTP(way.host, way.port, timeout=timeout)
-    # Every answer has its own timeout; the guard ends a conversation that drags on with many slow ones.
-    guard = threading.Timer(timeout, _hang_up, [server])
-    guard.daemon = True
-    guard.start()
-    try:
-        with server:
-            _secure(server, way, context)
-            if way.username is not None:
-                server.login(way.username, way.password or "")
-            return server.send_message(message)
-    finally:
-        guard.cancel()
+    with server:
+        _secure(server, way, context)
+        if way.username is not None:
+            server.login(way.username, way.password or "")
+        return server.send_message(message)
 
 
 def _secure(server: smtplib.SMTP, way: Mail, context: ssl.SSLContext) -> None:
@@ -127,9 +133,3 @@ def _secure(server: smtplib.SMTP, way: Mail, context: ssl.SSLContext) -> None:
         server.ehlo()
     elif way.secure == "try" and way.username is not None:
         raise smtplib.SMTPException("it offers no TLS, so the password is not sent; secure: never would send it")
-
-
-def _hang_up(server: smtplib.SMTP) -> None:
-    if server.sock:
-        with contextlib.suppress(OSError):
-            server.sock.shutdown(socket.SHUT_RDWR)
