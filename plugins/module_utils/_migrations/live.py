@@ -8,26 +8,12 @@ from collections.abc import Iterable, Mapping
 
 from .._module import RollbackError
 from .._postgres.client import Database, identifier, session
+from .._postgres.locks import Holder, holders
 from .._postgres.model import Connection
-from .model import Blocker, Drop, Loss, Preview, Script, Step
+from .model import Drop, Loss, Preview, Script, Step
 from .sql import drops
 
 QUERY_TIMEOUT = 60  # seconds
-BLOCKERS = """
-SELECT a.pid, coalesce(a.usename, ''), coalesce(a.application_name, ''), coalesce(a.state, ''),
-       extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.query_start, a.backend_start))::float,
-       string_agg(DISTINCT CASE l.locktype WHEN 'advisory' THEN 'an advisory lock'
-                  ELSE l.mode || ' on ' || l.relation::regclass::text END, ', '),
-       left(regexp_replace(coalesce(a.query, ''), '\\s+', ' ', 'g'), 200)
-FROM pg_stat_activity a JOIN pg_locks l ON l.pid = a.pid AND l.granted
-LEFT JOIN pg_class c ON c.oid = l.relation LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()
-  AND a.backend_type IN ('client backend', 'parallel worker', 'background worker')
-  AND (l.locktype = 'advisory' OR l.locktype = 'relation' AND l.database <> 0
-       AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast'))
-GROUP BY a.pid, a.usename, a.application_name, a.state, a.xact_start, a.query_start, a.backend_start, a.query
-ORDER BY 5 DESC
-"""
 RELATION = """
 SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = to_regclass(%s) AND c.relkind IN ('r', 'p')
@@ -39,19 +25,14 @@ WHERE n.nspname = %s AND c.relkind IN ('r', 'p') AND NOT c.relispartition ORDER 
 COLUMN = "SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = %s AND NOT attisdropped"
 
 
-def blockers(database: Database) -> list[Blocker]:
-    """Sessions of this database that hold locks on its tables, or advisory locks, oldest transaction first."""
-    return [Blocker(*row) for row in database.query(BLOCKERS)]
-
-
-def wait_for_locks(connection: Connection, *, patience: float, terminate: bool) -> list[Blocker]:
+def wait_for_locks(connection: Connection, *, patience: float, terminate: bool) -> list[Holder]:
     """Return once nobody holds a lock that a step down would wait for; the sessions that had to be ended.
 
     After ``patience`` seconds whoever is left is named in a :class:`RollbackError`, or with ``terminate`` ended.
     """
     deadline = time.monotonic() + patience
     with session(connection, statement_timeout=QUERY_TIMEOUT) as database:
-        while left := blockers(database):
+        while left := holders(database):
             if time.monotonic() > deadline:
                 break
             time.sleep(0.1)
@@ -63,7 +44,7 @@ def wait_for_locks(connection: Connection, *, patience: float, terminate: bool) 
             )
         for blocker in left:
             database.query("SELECT pg_terminate_backend(%s, 5000)", (blocker.pid,))
-        if left and (stubborn := blockers(database)):
+        if left and (stubborn := holders(database)):
             raise RollbackError(
                 f"locks in {connection.place} are still held after ending {len(left)} sessions:"
                 f" {'; '.join(map(str, stubborn))}. Is the application quiesced?"

@@ -11,11 +11,12 @@ from typing import Any
 
 from .._module import RollbackError
 from .._postgres.client import session
+from .._postgres.locks import Holder, holders
 from .._postgres.model import Connection
 from . import live
 from .adapters import ADAPTERS, Adapter, connection_environment
 from .client import ToolRunner
-from .model import Blocker, Completed, Plan, Preview, Script, Status, Step, Tool
+from .model import Completed, Plan, Preview, Script, Status, Step, Tool
 from .plan import plan_down, same, script_problems
 
 APPLICATION = "octalume.rollback migration"  # how the tool's sessions are known to the server
@@ -91,14 +92,14 @@ class Migrator:
             preview = live.preview(self.connection, plan.steps, scripts)
         return Observation(status, replace(plan, problems=problems), preview)
 
-    def blockers(self) -> list[Blocker]:
+    def blockers(self) -> list[Holder]:
         """Who holds locks now; nobody is known without a connection."""
         if not self.connection:
             return []
         with session(self.connection, statement_timeout=live.QUERY_TIMEOUT) as database:
-            return live.blockers(database)
+            return holders(database)
 
-    def clear_the_way(self, terminate: bool) -> list[Blocker]:
+    def clear_the_way(self, terminate: bool) -> list[Holder]:
         """Wait for locks to be released, up to the lock limit; the sessions that were ended."""
         if not self.connection:
             return []

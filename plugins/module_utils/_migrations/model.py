@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The nouns of migrations: where the schema is, which steps lead down, what they lose, who is in the way."""
+"""The nouns of migrations: where the schema is, which steps lead down, and what they lose."""
 
 from __future__ import annotations
 
@@ -99,25 +99,6 @@ class Preview:
     def as_dict(self) -> dict[str, Any]:
         """Plain data for results."""
         return {"rows": self.rows, "items": [asdict(loss) for loss in self.losses], "unseen": list(self.unseen)}
-
-
-@dataclass(frozen=True)
-class Blocker:
-    """A session whose locks a step down would wait for; ``seconds`` is the age of its transaction."""
-
-    pid: int
-    user: str
-    application: str
-    state: str
-    seconds: float
-    lock: str
-    query: str
-
-    def __str__(self) -> str:
-        return (
-            f"pid {self.pid} (user {self.user}, {self.application or 'no application name'}, {self.state}"
-            f" for {self.seconds:.0f} s, holds {self.lock}): {self.query}"
-        )
 
 
 @dataclass(frozen=True)

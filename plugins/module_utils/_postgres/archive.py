@@ -200,6 +200,13 @@ def read_through(path: Path, manifest: Manifest, programs: Programs, timeout: fl
     feed(path, manifest, programs, restore, {}, timeout, f"the backup {path} cannot be read back")
 
 
+def unpack(path: Path, programs: Programs, target: Path, timeout: float) -> Path:
+    """Decompress an archive that is compressed as a whole into the file ``target``."""
+    stages = [[programs.zstd or "zstd", "-q", "-d", "-o", str(target), str(path)]]
+    run_pipeline(stages, what=f"the backup {path} cannot be unpacked", environment={}, timeout=timeout)
+    return target
+
+
 def feed(
     path: Path,
     manifest: Manifest,

@@ -19,6 +19,7 @@ from .._module import RollbackError
 from . import archive, plan
 from .client import Database, frozen, server_version, session
 from .contents import fingerprint, read_tables, schema_lines
+from .locks import wait_for_readers
 from .model import Connection, Manifest, Proof, Table
 from .programs import PipelineError, Programs, run_pipeline
 from .scratch import prove_by_restore
@@ -73,6 +74,7 @@ def preflight(connection: Connection, request: Request, programs: Programs) -> N
             path=str(request.path),
         )
     with session(connection, statement_timeout=60, lock_timeout=request.lock_timeout) as database:
+        wait_for_readers(database, request.lock_timeout)
         tables = database.query(UNREADABLE)
         found = plan.Preflight(
             client=programs.version,
@@ -171,8 +173,7 @@ class _Counting:
 
     def give_up(self) -> None:
         """End it: nobody wants the result."""
-        with suppress(Exception):
-            self._database.cancel()
+        self._database.abandon()
         self._thread.join(5)
 
     def result(self) -> dict[str, Table]:

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import os
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 from .._module import RollbackError
@@ -17,6 +19,7 @@ except ImportError:
     psycopg2 = None  # type: ignore[assignment]
 
 CONNECT_TIMEOUT = 10  # seconds
+Arguments = Sequence[Any] | Mapping[str, Any] | None
 # The same text for the same value, whatever the server's or the role's settings: checksums depend on it.
 STABLE_TEXT = (
     "SET search_path = ''",
@@ -30,6 +33,9 @@ STABLE_TEXT = (
 )
 # Hidden rows are an error, and so is a write, even in a transaction that somebody opens after ours.
 SAFE = ("SET row_security = off", "SET default_transaction_read_only = on")
+NOTICE_LOSS = """
+SELECT set_config(name, '1s', false) FROM pg_settings WHERE name = 'client_connection_check_interval'
+"""
 SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -38,12 +44,12 @@ class Database(Protocol):
 
     connection: Connection
 
-    def query(self, statement: str, arguments: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+    def query(self, statement: str, arguments: Arguments = None) -> list[tuple[Any, ...]]:
         """Rows of ``statement``; none for a statement without rows."""
         ...
 
-    def cancel(self) -> None:
-        """End the statement that another thread is running here."""
+    def abandon(self) -> None:
+        """Break the connection under a statement that another thread is running."""
         ...
 
 
@@ -86,8 +92,10 @@ class Session:
                 place=connection.place,
             ) from error
         self._wire.autocommit = True
+        self._descriptor: int = self._wire.fileno()
+        self.query(NOTICE_LOSS)
 
-    def query(self, statement: str, arguments: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+    def query(self, statement: str, arguments: Arguments = None) -> list[tuple[Any, ...]]:
         """Run one statement; :class:`QueryError` carries the server's words."""
         try:
             with self._wire.cursor() as cursor:
@@ -97,10 +105,13 @@ class Session:
             code = error.pgcode or ""
             raise QueryError(f"{self.connection.place}: {_words(error)}", code) from error
 
-    def cancel(self) -> None:
-        """End the statement that another thread is running here."""
-        if not self._wire.closed:
-            self._wire.cancel()
+    def abandon(self) -> None:
+        """Break the connection under a statement that another thread is running; the server notices within a second.
+
+        libpq's own cancel opens a second connection and waits for it without a time limit.
+        """
+        with suppress(OSError), socket.socket(fileno=os.dup(self._descriptor)) as wire:
+            wire.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """End the session."""

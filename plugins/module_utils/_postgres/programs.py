@@ -19,6 +19,8 @@ from typing import IO, Any
 from .._module import RollbackError
 
 CHUNK = 1 << 20  # bytes
+# The catalogue query of a page that pg_dump adds to its error says nothing to anybody.
+STATEMENT = re.compile(r"^pg_dump: (?:detail|error): (?:Query|query) was: ", re.MULTILINE)
 DEBIAN = "/usr/lib/postgresql"
 INSTALL_CLIENT = "apt-get install postgresql-client"
 
@@ -75,8 +77,8 @@ class _Running:
 
     def stderr(self, limit: int = 1500) -> str:
         self.errors.seek(0)
-        text = self.errors.read().decode(errors="replace").strip()
-        return text[-limit:]
+        text = self.errors.read().decode(errors="replace")
+        return " ".join(STATEMENT.split(text)[0].split())[-limit:]
 
 
 def run_pipeline(

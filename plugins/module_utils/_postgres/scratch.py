@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import secrets
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +16,9 @@ from .client import QueryError, frozen, identifier, session
 from .contents import read_tables
 from .model import Connection, Manifest, Table
 from .plan import compare_tables
-from .programs import Programs
+from .programs import Programs, run_pipeline
 
+UNPACKED = 10  # times the size of a compressed archive must be free to unpack it
 MAINTENANCE = "postgres"  # the database to stand in while another one is created, renamed or dropped
 
 
@@ -48,15 +51,25 @@ def load(
     timeout: float,
     owners: bool,
 ) -> None:
-    """pg_restore the archive into the (empty) database of ``connection``, ending at the first error."""
+    """pg_restore the archive into the (empty) database of ``connection``, ending at the first error.
+
+    Several jobs need a file they can seek in: one that is compressed as a whole is unpacked beside itself first, if
+    there is room for it, else it is restored as a stream.
+    """
     argv = [programs.pg_restore, "--exit-on-error", "--no-password", f"--dbname={connection.database}"]
     if not owners:
         argv += ["--no-owner", "--no-privileges"]
-    if manifest.format == "directory":
-        argv.append(f"--jobs={jobs}")
-    environment = connection.environment()
+    environment = {**connection.environment(), "PGAPPNAME": "octalume.rollback"}
     what = f"restoring {path} into {connection.database} failed"
-    archive.feed(path, manifest, programs, argv, environment, timeout, what)
+    packed = manifest.format == "custom" and manifest.compression == "zstd"
+    if jobs < 2 or (packed and shutil.disk_usage(path.parent).free < UNPACKED * manifest.size):
+        archive.feed(path, manifest, programs, argv, environment, timeout, what)
+        return
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as place:
+        archive_file = archive.unpack(path, programs, Path(place) / "archive", timeout) if packed else path
+        run_pipeline(
+            [[*argv, f"--jobs={jobs}", str(archive_file)]], what=what, environment=environment, timeout=timeout
+        )
 
 
 def contents(connection: Connection, timeout: float) -> dict[str, Table]:
