@@ -20,7 +20,7 @@ from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.clie
     ApiServer,
     path_of,
 )
-from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, RollbackError
+from ansible_collections.octalume.rollback.plugins.module_utils._module import Call
 from ansible_collections.octalume.rollback.plugins.modules import (
     k8s_configuration_info,
     k8s_maintenance,
@@ -228,12 +228,20 @@ def template(name: str, image: str, **more: Any) -> Json:
 
 
 @pytest.fixture
-def namespace(server: KubernetesServer) -> Iterator[Namespace]:
-    """An empty namespace; its workloads are scaled down afterwards so that no process stays."""
-    made = Namespace(server)
-    yield made
-    try:
-        made.api.delete(f"/api/v1/namespaces/{made.name}")
-    except RollbackError:
-        for deployment in made.list("Deployment"):
-            made.patch("Deployment", deployment["metadata"]["name"], {"spec": {"replicas": 0}})
+def namespaces(server: KubernetesServer) -> Iterator[Callable[[], Namespace]]:
+    """Make namespaces; they are deleted afterwards, so that no process stays."""
+    made: list[Namespace] = []
+
+    def make() -> Namespace:
+        made.append(Namespace(server))
+        return made[-1]
+
+    yield make
+    for namespace in made:
+        namespace.api.delete(f"/api/v1/namespaces/{namespace.name}")
+
+
+@pytest.fixture
+def namespace(namespaces: Callable[[], Namespace]) -> Namespace:
+    """An empty namespace."""
+    return namespaces()

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table in docs/k8s_rollout-compared.md, measured: both modules are run in each of its situations."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import yaml
+from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
+
+from tests.integration.kubernetes.conftest import Json, Namespace, template
+from tests.integration.kubernetes.test_playbook import PLAYBOOK, ROOT, run
+
+TABLE = ROOT / "docs" / "k8s_rollout-compared.md"
+SITUATIONS = (
+    "scaled to 0 before, as the runbook has it",
+    "annotations that others have set",
+    "the same task run twice",
+    "a trial of 1.4.0 in between",
+    "another Deployment's pods carry the same labels",
+    "no revision is kept",
+    "the Deployment is paused",
+    "the image of 1.4.1 is gone from the registry",
+    "1.4.1 is live already",
+)
+SCALED, ANNOTATED, TWICE, TRIAL, LABELS, NO_HISTORY, PAUSED, GONE, ALREADY = SITUATIONS
+
+
+def arrange(namespace: Namespace, situation: str) -> None:
+    """Make ``situation`` with the Deployment api."""
+    images = {TRIAL: ["shop:1.4.1", "shop:1.4.0", "shop:1.4.2"], ALREADY: ["shop:1.4.0", "shop:1.4.1"]}
+    images[GONE] = ["shop:1.4.9", "shop:1.4.2"]
+    limit = {"revisionHistoryLimit": 0} if situation == NO_HISTORY else {}
+    if situation == LABELS:
+        other = template("api", "shop:1.4.1", env=[{"name": "OTHER", "value": "yes"}])
+        other["metadata"]["labels"]["tier"] = "other"
+        selector = {"matchLabels": other["metadata"]["labels"]}
+        spec = {"replicas": 0, "selector": selector, "template": other}
+        namespace.create("Deployment", "a-canary", {"spec": spec}, "apps/v1")
+        namespace.until(lambda: namespace.revision("a-canary") == 1)
+    mark = {"annotations": {"team.example.com/owner": "shop"}}
+    namespace.history(images.get(situation, ["shop:1.4.1", "shop:1.4.2"]), replicas=1, **mark, **limit)
+    if situation == PAUSED:
+        namespace.patch("Deployment", "api", {"spec": {"paused": True}})
+
+
+def outcome(namespace: Namespace, situation: str, changed: bool) -> str:
+    """What came of it: the version that serves once nothing moves any more."""
+    live = namespace.get("Deployment", "api")
+    word = "changed" if changed else "unchanged"
+    if "env" in live["spec"]["template"]["spec"]["containers"][0]:
+        return f"template of the other, {word}"
+    if situation not in (GONE, PAUSED):
+        namespace.settle()
+    pods = [pod for pod in namespace.pods() if pod["status"].get("podIP") in namespace.addresses()]
+    serving = {pod["spec"]["containers"][0]["image"] for pod in pods} or set(namespace.images())
+    text = f"{'+'.join(sorted(image.removeprefix('shop:') for image in serving))} on {len(pods)} pods, {word}"
+    if situation == ANNOTATED:
+        kept = "team.example.com/owner" in live["metadata"]["annotations"]
+        text += f", annotations {'kept' if kept else 'lost'}"
+    return text
+
+
+def theirs(places: dict[str, Namespace], directory: Path) -> dict[str, str]:
+    """Run k8s_rollback in every situation, in one playbook."""
+    places[SCALED].scale(0)
+    tasks: list[Json] = []
+    for situation, place in places.items():
+        where = {"kind": "Deployment", "api_version": "apps/v1", "name": "api", "namespace": place.name}
+        where["kubeconfig"] = str(place.server.kubeconfig)
+        task = {"name": situation, "kubernetes.core.k8s_rollback": where}
+        tasks.append(task)
+        if situation == TWICE:  # the controller has to number the first run before the second can go wrong
+            numbered = "live.resources[0].metadata.annotations['deployment.kubernetes.io/revision'] == '3'"
+            wait = {"register": "live", "retries": 20, "delay": 0.2, "until": numbered}
+            tasks += [{"name": "wait", "kubernetes.core.k8s_info": where, **wait}, task]
+    playbook = {"hosts": "localhost", "gather_facts": False, "vars": {"ansible_python_interpreter": sys.executable}}
+    path = directory / "theirs.yml"
+    path.write_text(yaml.safe_dump([{**playbook, "tasks": tasks}], sort_keys=False))
+    results = run([PLAYBOOK, "-i", "localhost,", "-c", "local", str(path)])
+    return {situation: outcome(place, situation, results[situation]["changed"]) for situation, place in places.items()}
+
+
+def ours(namespace: Namespace, situation: str) -> str:
+    """Run k8s_rollout in one situation."""
+    workloads = [namespace.workload(previous="shop:1.4.9" if situation == GONE else "shop:1.4.1")]
+    try:
+        if situation == SCALED:
+            namespace.rollout("quiesced", workloads)
+        result = namespace.rollout("rolled_back", workloads)
+        if situation == TWICE:
+            result = namespace.rollout("rolled_back", workloads)
+    except RollbackError as error:
+        reason = error.details.get("reason", "").replace("ImagePullBackOff", "ErrImagePull")
+        return f"failed: {reason}" if reason else "refused"
+    return outcome(namespace, situation, result["changed"])
+
+
+def table() -> dict[str, tuple[str, str]]:
+    """The rows of the document."""
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", TABLE.read_text(), re.M)
+    return {situation: (rival, own) for situation, rival, own in rows[1:]}
+
+
+def test_the_table_in_the_documentation_is_what_is_measured(
+    namespaces: Callable[[], Namespace], tmp_path: Path
+) -> None:
+    rivals = {situation: namespaces() for situation in SITUATIONS}
+    own = {situation: namespaces() for situation in SITUATIONS}
+    with ThreadPoolExecutor(max_workers=6) as pool:
+        list(pool.map(arrange, [*rivals.values(), *own.values()], SITUATIONS * 2))
+        measured_own = list(pool.map(ours, own.values(), SITUATIONS))
+    measured_rivals = theirs(rivals, tmp_path)
+    measured = dict(zip(SITUATIONS, zip(measured_rivals.values(), measured_own, strict=True), strict=True))
+    assert measured == table()
