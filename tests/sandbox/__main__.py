@@ -36,6 +36,8 @@ def variables(endpoints: Mapping[str, Any]) -> dict[str, str]:
         "SHOP_URL": endpoints["shop"]["url"],
         "PROMETHEUS_URL": endpoints["prometheus"]["url"],
         "ALERTMANAGER_URL": endpoints["alertmanager"]["url"],
+        "SMTP_URL": f"smtp://{endpoints['smtp']['host']}:{endpoints['smtp']['port']}",
+        "WEBHOOK_URL": endpoints["webhook"]["url"],
     }
 
 

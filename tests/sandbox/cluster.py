@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import yaml
 from kubernetes import config
@@ -78,7 +79,7 @@ class Cluster:
 
     def items(self, kind: str, selector: str = "") -> list[Object]:
         """All objects of a kind with the labels ``selector``."""
-        query = f"?labelSelector={selector}" if selector else ""
+        query = f"?labelSelector={quote(selector)}" if selector else ""
         items: list[Object] = self.call("GET", self.path(kind) + query)["items"]
         return items
 

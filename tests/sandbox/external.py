@@ -11,7 +11,6 @@ SANDBOX_NAMESPACE         default ``production``; also the folder of the configu
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -39,6 +38,11 @@ class External:
     host_address: str = ""
     node_address: str = ""
     namespace: str = "production"
+
+    @property
+    def real(self) -> bool:
+        """Whether any server is one that was there before."""
+        return bool(self.kubeconfig or self.vault_address)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> External:
@@ -77,21 +81,19 @@ def prepare_namespace(cluster: Cluster) -> None:
 
 
 def clear_namespace(cluster: Cluster) -> None:
-    """Delete the namespace if a sandbox made it, else just the sandbox's own objects; wait until they are gone."""
+    """Delete the sandbox's own objects, and the namespace too if a sandbox made it; wait until all are gone."""
     found = cluster.get("Namespace", cluster.namespace)
     if found is None:
-        return
-    if OURS.items() <= found["metadata"].get("labels", {}).items():
-        cluster.delete("Namespace", cluster.namespace)
-        gone = f"end of namespace {cluster.namespace}"
-        wait_until(lambda: not cluster.get("Namespace", cluster.namespace), 120, gone)
         return
     for kind in KINDS:
         for name in NAMES:
             cluster.delete(kind, name)
-    wait_until(
-        lambda: not cluster.items("Pod", "app in (api-server,maintenance)"), 120, f"end of pods in {cluster.namespace}"
-    )
+    pods = "app in (api-server,maintenance)"
+    wait_until(lambda: not cluster.items("Pod", pods), 120, f"end of the pods in {cluster.namespace}")
+    if OURS.items() <= found["metadata"].get("labels", {}).items():
+        cluster.delete("Namespace", cluster.namespace)
+        gone = f"end of namespace {cluster.namespace}"
+        wait_until(lambda: not cluster.get("Namespace", cluster.namespace), 120, gone)
 
 
 def prepare_vault(client: hvac.Client, mount: str, path: str) -> None:
@@ -109,8 +111,3 @@ def prepare_vault(client: hvac.Client, mount: str, path: str) -> None:
         return True
 
     wait_until(emptied, 30, f"an empty {mount}/{path} in Vault")
-
-
-def from_here() -> External:
-    """What this process' environment says."""
-    return External.from_environment(os.environ)

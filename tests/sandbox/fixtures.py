@@ -17,7 +17,7 @@ import pytest
 
 from tests.sandbox.__main__ import variables
 from tests.sandbox.cluster import Cluster
-from tests.sandbox.external import External, from_here
+from tests.sandbox.external import External
 from tests.sandbox.load import Load
 from tests.sandbox.releases import Pipeline, Places, owner_environment
 from tests.sandbox.supervisor import down, running, up
@@ -80,7 +80,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     scratch = tmp_path_factory.mktemp("sandbox")
     directory = Path(given).absolute() if given else scratch / "stack"
     was_running = running(directory)
-    endpoints = up(directory)
+    endpoints = up(directory, bound=True)
     try:
         yield Sandbox(endpoints, scratch)
     finally:
@@ -90,14 +90,14 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def fresh_sandbox(tmp_path: Path) -> Iterator[Callable[[], Sandbox]]:
-    """Start sandboxes of a test's own, each with a directory of its own; they end with the test."""
-    if from_here() != External():
-        pytest.skip("a real cluster has room for one sandbox at a time")
+    """Start sandboxes of a test's own, each with its own directory (and namespace, on a real cluster)."""
+    external = External.from_environment(os.environ)
     directories: list[Path] = []
 
     def begin() -> Sandbox:
         directories.append(tmp_path / f"stack{len(directories)}")
-        return Sandbox(up(directories[-1]), tmp_path)
+        own = f"{external.namespace}-{len(directories)}" if external.real else external.namespace
+        return Sandbox(up(directories[-1], bound=True, environment={"SANDBOX_NAMESPACE": own}), tmp_path)
 
     yield begin
     for directory in directories:

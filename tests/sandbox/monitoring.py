@@ -45,13 +45,13 @@ def rules() -> list[dict[str, Any]]:
                 {
                     "alert": "ErrorRate",
                     "expr": f"{failed} / sum(rate(http_requests_total[15s])) > 0.10",
-                    "for": "15s",
+                    "for": "5s",
                     "labels": {"severity": "critical", "service": "api-server"},
                 },
                 {
                     "alert": "P99Latency",
                     "expr": f"{p99} > 5",
-                    "for": "15s",
+                    "for": "5s",
                     "labels": {"severity": "critical", "service": "api-server"},
                 },
             ],

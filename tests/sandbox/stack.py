@@ -33,6 +33,7 @@ DATABASE = "shop"
 TARGETS = "targets.json"
 DIRECTORIES = ("postgres", "kubernetes", "vault", "prometheus", "alertmanager", "smtp", "webhook", "s3")
 FILES = (ENDPOINTS, "prometheus.token", "kubernetes-ca.crt", "secret_sync.log", "discovery.log", "vault.token")
+HELPERS = ("secret_sync", "discovery")
 TOOLS = {
     "prometheus": "prometheus",
     "prometheus-alertmanager": "prometheus-alertmanager",
@@ -108,6 +109,9 @@ class Stack:
         """End every server; a real cluster is left as it was found."""
         try:
             if self.external.kubeconfig:
+                for name in HELPERS:  # or they would put back what is taken away
+                    if name in self.servers:
+                        self.servers[name].stop()
                 clear_namespace(Cluster(self.external.kubeconfig, self.external.namespace))
         finally:
             list(self._threads.map(lambda server: server.stop(), reversed(self.servers.values())))
@@ -116,6 +120,7 @@ class Stack:
 
     def _start(self) -> dict[str, Any]:
         here = self.directory
+        (here / "backups").mkdir(exist_ok=True)
         webhook = self._add("webhook", WebhookSink(here / "webhook"))
         smtp = self._add("smtp", SmtpSink(here / "smtp"))
         alertmanager = self._add(
@@ -187,6 +192,7 @@ class Stack:
             "ca_file": self._ca(cluster),
             "prometheus_token_file": str(token),
             "shop_url": f"http://{address}:{cluster.node_port('api-server')}",
+            "internal_url": f"http://{address}:{cluster.node_port('api-server-internal')}",
         }
 
     def _ca(self, cluster: Cluster) -> str:
@@ -253,6 +259,7 @@ class Stack:
         application = postgres["users"]["application"]
         return {
             "url": kubernetes.pop("shop_url"),
+            "internal_url": kubernetes.pop("internal_url"),
             "image_prefix": self.external.image_prefix,
             "database": {
                 "APP_DB_HOST": self.external.host_address or postgres["host"],
@@ -274,7 +281,8 @@ class Stack:
             "SANDBOX_VAULT_MOUNT": vault["mount"],
             "SANDBOX_VAULT_PATH": vault["path"],
         }
-        for name, words in (("secret_sync", []), ("discovery", [str(self.directory / "prometheus" / TARGETS)])):
+        for name in HELPERS:
+            words = [str(self.directory / "prometheus" / TARGETS)] if name == "discovery" else []
             argv = [sys.executable, "-m", f"tests.sandbox.{name}", *words]
             log = self.directory / f"{name}.log"
             process = self._threads.submit(Process, argv, log, environment=environment, directory=ROOT).result()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
 import signal
@@ -10,17 +11,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tests.sandbox.external import from_here
-from tests.sandbox.process import NotReady, wait_until
+from tests.sandbox.external import External
+from tests.sandbox.process import PR_SET_PDEATHSIG, NotReady, wait_until
 from tests.sandbox.stack import ENDPOINTS, ROOT, Stack, check_tools, read_endpoints, started
 
 START_SECONDS = 180
-STOP_SECONDS = 60
+_libc = ctypes.CDLL(None)  # before any fork: the child must not load libraries
+STOP_SECONDS = 180  # a real cluster takes its time to end pods and a namespace
 
 
 def _lock_file(directory: Path) -> Path:
@@ -50,7 +52,7 @@ def running(directory: Path) -> bool:
 
 def supervise(directory: Path) -> int:
     """Be the supervisor: start all, wait for SIGTERM, end all. The last line of its log says why it failed."""
-    external = from_here()
+    external = External.from_environment(os.environ)
     foreign = ("PG", "AWS_") if external.vault_address else ("PG", "AWS_", "VAULT_")  # of the user's own servers
     for name in [name for name in os.environ if name.startswith(foreign)]:
         del os.environ[name]
@@ -85,13 +87,17 @@ def _watch(stack: Stack, stop: threading.Event) -> None:
                 print(f"{name} ended with status {server.process.child.returncode}", flush=True)
 
 
-def up(directory: Path) -> dict[str, Any]:
-    """The endpoints of the sandbox in ``directory``, which is started unless it runs."""
+def up(directory: Path, *, bound: bool = False, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The endpoints of the sandbox in ``directory``, which is started unless it runs.
+
+    ``bound``: it ends when this process does, however that ends. ``environment`` is added to this process' own.
+    """
     if running(directory):
         wait_until((directory / ENDPOINTS).exists, START_SECONDS, f"the sandbox in {directory}")
         return read_endpoints(directory)
+    wanted = {**os.environ, **(environment or {}), "SANDBOX_DIR": str(directory)}
     check_tools()
-    from_here()
+    External.from_environment(wanted)
     end_orphans(directory)
     log = directory / "supervisor.log"
     directory.mkdir(parents=True, exist_ok=True)
@@ -99,7 +105,8 @@ def up(directory: Path) -> dict[str, Any]:
         argv = [sys.executable, "-m", "tests.sandbox", "supervise"]
         child = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-            cwd=ROOT, env={**os.environ, "SANDBOX_DIR": str(directory)}, start_new_session=True,
+            cwd=ROOT, env=wanted, start_new_session=True,
+            preexec_fn=end_with_parent if bound else None,
         )  # fmt: skip
     try:
         deadline = time.monotonic() + START_SECONDS
@@ -115,6 +122,11 @@ def up(directory: Path) -> dict[str, Any]:
     return read_endpoints(directory)
 
 
+def end_with_parent() -> None:
+    """Run between fork and exec: the new process gets SIGTERM when its parent ends."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 def _why(log: Path) -> str:
     return log.read_text(errors="replace").strip() or f"see {log}"
 
@@ -126,7 +138,8 @@ def down(directory: Path) -> bool:
         pid = int(_lock_file(directory).read_text())
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
-        wait_until(lambda: not running(directory), STOP_SECONDS, f"end of the sandbox (process {pid}) in {directory}")
+        end = f"end of the sandbox (process {pid}) in {directory}"
+        wait_until(lambda: not running(directory) and not started(pid), STOP_SECONDS, end)
     return end_orphans(directory) or was_running
 
 
