@@ -92,14 +92,15 @@ def health(observed: Observed, wanted: int) -> Health:
     updated, ready, available, total = (int(status.get(name) or 0) for name in names)
     current = [pod for pod in observed.pods if observed.is_current(pod) and not pod.deleted]
     others = [pod for pod in observed.pods if pod not in current]
+    leaving = any(pod.deleted for pod in others)
     seen = status.get("observedGeneration", 0) >= observed.live["metadata"].get("generation", 0)
     counts = {updated, ready, available, total, len(current), sum(pod.ready for pod in current), observed.replicas}
     settled = seen and counts == {wanted} and not others
     summary = f"{updated}/{wanted} updated, {ready}/{wanted} ready, {available}/{wanted} available"
     summary += f", {len(others)} old left" if others else ""
     mark = tuple(sorted((pod.name, pod.restarts) for pod in observed.pods))
-    problems = tuple(_problems(observed, current, others, (updated, ready, available, total), seen))
-    return Health(settled, wanted, ready, updated, available, summary, problems, mark)
+    problems = [*_pod_problems(current, leaving), *_object_problems(observed, current, leaving, wanted, seen)]
+    return Health(settled, wanted, ready, updated, available, summary, tuple(problems), mark)
 
 
 def remaining(pods: Iterable[Pod], now: datetime.datetime) -> str:
@@ -117,10 +118,7 @@ def age_leaving(pod: Pod, now: datetime.datetime) -> int:
     return max(0, round((now - due).total_seconds()) + pod.grace)
 
 
-def _problems(
-    observed: Observed, current: list[Pod], others: list[Pod], counts: tuple[int, ...], seen: bool
-) -> Iterable[Problem]:
-    leaving = any(pod.deleted for pod in others)
+def _pod_problems(current: list[Pod], leaving: bool) -> Iterable[Problem]:
     for pod in current:
         for trouble in pod.troubles:
             patience = PATIENCE.get(trouble.reason)
@@ -129,15 +127,22 @@ def _problems(
                 continue
             key = (trouble.reason, trouble.container)
             yield Problem(trouble.reason, pod.name, trouble.container, trouble.message, patience, key)
-    if not seen:
-        return
-    for condition in (observed.live.get("status") or {}).get("conditions") or []:
+
+
+def _object_problems(
+    observed: Observed, current: list[Pod], leaving: bool, wanted: int, seen: bool
+) -> Iterable[Problem]:
+    """What the workload's own status and events tell; nothing before its controller has seen the change."""
+    conditions = (observed.live.get("status") or {}).get("conditions") or []
+    for condition in conditions if seen else ():
         reason, message = condition.get("reason", ""), condition.get("message", "")
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True" and not leaving:
             yield Problem(reason, "", "", message, PATIENCE["FailedCreate"], (reason,))
         if reason == "ProgressDeadlineExceeded":
-            advance = (reason, counts, tuple((pod.name, pod.phase, pod.restarts) for pod in current))
-            yield Problem(reason, "", "", message, PATIENCE[reason], advance)
+            advance = tuple((pod.name, pod.phase, pod.ready, pod.restarts) for pod in current)
+            yield Problem(reason, "", "", message, PATIENCE[reason], (reason, advance))
+    if observed.refusals and len(current) < wanted and not leaving:
+        yield Problem("FailedCreate", "", "", observed.refusals[-1], PATIENCE["FailedCreate"], ("FailedCreate",))
 
 
 def _running_images(observed: Observed) -> dict[str, str]:

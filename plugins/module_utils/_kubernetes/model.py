@@ -31,6 +31,7 @@ HISTORIES = {
     "DaemonSet": "/apis/apps/v1/controllerrevisions",
 }
 PODS = "/api/v1/pods"
+EVENTS = "/api/v1/events"
 AUTOSCALERS = "/apis/autoscaling/v2/horizontalpodautoscalers"
 
 
@@ -183,6 +184,8 @@ class Observed:
     current_owner: str = ""
     """Which pods are of the live template: the uid of its ReplicaSet, or its controller-revision-hash."""
     warnings: tuple[str, ...] = ()
+    refusals: tuple[str, ...] = ()
+    """Why pods could not be created lately, where the object's status does not tell (all but Deployments)."""
 
     @property
     def template(self) -> Json:

@@ -54,6 +54,10 @@ def needed(workloads: Iterable[tuple[str, str]]) -> list[Right]:
         rights |= {Right(namespace, verb, "apps", RESOURCES[kind]) for verb in (*READ, "patch")}
         rights |= {Right(namespace, verb, "apps", HISTORY[kind]) for verb in ("list", "watch")}
         rights |= {Right(namespace, verb, "", "pods") for verb in ("list", "watch")}
+        if kind != "Deployment":
+            rights |= {Right(namespace, verb, "", "events") for verb in ("list", "watch")}
+        if kind == "StatefulSet":
+            rights.add(Right(namespace, "delete", "", "pods"))
         rights |= {
             Right(namespace, "get", "", "pods", "log"),
             Right(namespace, "create", "", "pods", "exec"),

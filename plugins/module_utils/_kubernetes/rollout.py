@@ -122,7 +122,7 @@ class Rollout:
         )
 
     def _follow(self, wanted: Plan, live: Json) -> Observed:
-        observed = assemble(wanted.workload, live, (), ())
+        observed = assemble(wanted.workload, live, (), (), wanted.observed.autoscaler)
         if not wanted.wait or _nothing_to_wait_for(wanted):
             return wanted.observed
         waiter = Waiter(self._cluster, observed, self._options.timeout, self._progress, self._failed)

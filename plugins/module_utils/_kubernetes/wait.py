@@ -7,13 +7,14 @@ import datetime
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from .._module import RollbackError
 from .client import Cluster, path_of
 from .evaluate import Health, Problem, health, remaining
 from .mirror import Mirror
-from .model import COLLECTIONS, HISTORIES, PODS, Json, Observed, selector_of
-from .observe import assemble
+from .model import COLLECTIONS, EVENTS, HISTORIES, PODS, Json, Observed, selector_of
+from .observe import assemble, observe
 
 TICK = 1.0
 """Seconds after which time-outs are looked at though nothing has changed."""
@@ -38,9 +39,12 @@ class Waiter:
         self._progress = progress
         self._give_up = give_up
         self._told = ""
+        self._autoscaler = observed.autoscaler
+        self._events_before: dict[str, int] | None = None
+        self._removed: set[str] = set()
         selector = {"labelSelector": selector_of(observed.live)}
         namespace, kind = self._workload.namespace, self._workload.kind
-        self._lists: Mapping[str, tuple[str, Mapping[str, str]]] = {
+        self._lists: dict[str, tuple[str, Mapping[str, str]]] = {
             "workload": (
                 path_of(COLLECTIONS[kind], namespace),
                 {"fieldSelector": f"metadata.name={self._workload.name}"},
@@ -48,6 +52,9 @@ class Waiter:
             "history": (path_of(HISTORIES[kind], namespace), selector),
             "pods": (path_of(PODS, namespace), selector),
         }
+        if kind != "Deployment":
+            about = f"involvedObject.uid={observed.live['metadata']['uid']},type=Warning"
+            self._lists["events"] = (path_of(EVENTS, namespace), {"fieldSelector": about})
 
     def until_gone(self) -> Observed:
         """Return once no pod of the workload is left. Raises :class:`RollbackError` naming those that stay."""
@@ -78,11 +85,15 @@ class Waiter:
                 first_seen = {problem.key: first_seen.get(problem.key, now) for problem in state.problems}
                 if not state.settled:
                     calm_since = None
+                    self._unblock(observed)
                 elif calm_since is None or calm_since[1] != state.mark:
                     calm_since = (now, state.mark)
                 self._tell(state.summary + (f", soaking for {soak:g} s" if state.settled and soak else ""))
-            if last and calm_since and now - calm_since[0] >= soak:
-                return last[0]
+            if calm_since and now - calm_since[0] >= soak:
+                final = self._confirmed(wanted, calm_since[1])
+                if final:
+                    return final
+                calm_since = None
             for problem in last[1].problems if last else ():
                 if now - first_seen[problem.key] >= problem.fatal_after:
                     raise self._hopeless(problem)
@@ -107,7 +118,40 @@ class Waiter:
         live = lists["workload"][0]
         if live["metadata"].get("generation", 0) < self._generation:
             return None
-        return assemble(self._workload, live, lists["history"], lists["pods"])
+        observed = assemble(self._workload, live, lists["history"], lists["pods"], self._autoscaler)
+        return replace(observed, refusals=self._refusals(lists.get("events", [])))
+
+    def _refusals(self, events: list[Json]) -> tuple[str, ...]:
+        """Why pods could not be created since the first look; the server keeps events of an hour ago too."""
+        counts = {event["metadata"]["uid"]: int(event.get("count") or 1) for event in events}
+        if self._events_before is None:
+            self._events_before = counts
+        newer = {uid for uid, count in counts.items() if count > self._events_before.get(uid, 0)}
+        return tuple(
+            str(event.get("message", ""))
+            for event in events
+            if event.get("reason") == "FailedCreate" and event["metadata"]["uid"] in newer
+        )
+
+    def _confirmed(self, wanted: int, mark: tuple[object, ...]) -> Observed | None:
+        """What the server says when it is asked afresh: the watches may have been broken for the whole soak."""
+        observed = observe(self._cluster, self._workload)
+        state = health(observed, _wanted(observed, wanted))
+        return observed if state.settled and state.mark == mark else None
+
+    def _unblock(self, observed: Observed) -> None:
+        """Remove old pods of a StatefulSet that are not ready: its controller waits for them for ever.
+
+        See "Forced rollback" in the documentation of StatefulSets.
+        """
+        if self._workload.kind != "StatefulSet" or not observed.current_owner:
+            return
+        for pod in observed.pods:
+            if observed.is_current(pod) or pod.ready or pod.deleted or pod.name in self._removed:
+                continue
+            self._removed.add(pod.name)
+            self._progress(f"{self._workload}: removes pod {pod.name}, which is not ready and holds the rest up")
+            self._cluster.delete(path_of(PODS, self._workload.namespace, pod.name))
 
     def _tell(self, summary: str) -> None:
         if summary != self._told:
@@ -159,7 +203,7 @@ class Waiter:
 
 
 def _wanted(observed: Observed, wanted: int) -> int:
-    """A DaemonSet wants a pod on every node it matches now; but not none, if it had any."""
-    if observed.workload.kind == "DaemonSet":
+    """The count follows the nodes of a DaemonSet, and an autoscaler; but never to none, if some were wanted."""
+    if observed.workload.kind == "DaemonSet" or observed.autoscaler:
         return max(observed.replicas, min(wanted, 1))
     return wanted

@@ -94,26 +94,32 @@ class Replay:
         self._events, self._begin, self._end, self._speed = events, begin, end, speed
         self._started = time.monotonic()
 
-    def __call__(self, method: str, path: str, query: dict[str, str], _body: Any) -> Answer:
+    def __call__(self, _method: str, path: str, query: dict[str, str], _body: Any) -> Answer:
         kind = self.KINDS.get(path.rpartition("/")[2], "")
-        if method != "GET" or not kind:
-            return status(404, "NotFound", f"{method} {path}")
         if query.get("watch"):
-            return 200, self._watch(kind)
+            return 200, self._watch(kind, float(query["resourceVersion"]))
+        now = self._now()
+        items = self._items(kind or "Deployment", now)
+        if not kind and path.rpartition("/")[2] != "horizontalpodautoscalers":
+            return 200, items[0]
+        return 200, {"metadata": {"resourceVersion": str(now)}, "items": items if kind else []}
+
+    def _now(self) -> float:
+        return self._begin + (time.monotonic() - self._started) * self._speed
+
+    def _items(self, kind: str, now: float) -> list[Json]:
         items: dict[str, Json] = {}
         for event in self._events:
             thing = event["object"]
-            if event["t"] <= self._begin and thing["kind"] == kind:
+            if event["t"] <= now and thing["kind"] == kind:
                 items[thing["metadata"]["uid"]] = thing
                 if event["type"] == "DELETED":
                     del items[thing["metadata"]["uid"]]
-        return 200, {"metadata": {"resourceVersion": "1"}, "items": list(items.values())}
+        return list(items.values())
 
-    def _watch(self, kind: str) -> Iterator[Json]:
+    def _watch(self, kind: str, since: float) -> Iterator[Json]:
         for event in self._events:
-            if event["object"]["kind"] != kind or not self._begin < event["t"] <= self._end:
-                continue
-            due = self._started + (event["t"] - self._begin) / self._speed
-            time.sleep(max(0.0, due - time.monotonic()))
-            yield {"type": event["type"], "object": event["object"]}
+            if event["object"]["kind"] == kind and since < event["t"] <= self._end:
+                time.sleep(max(0.0, (event["t"] - self._now()) / self._speed))
+                yield {"type": event["type"], "object": event["object"]}
         time.sleep(5)

@@ -115,5 +115,7 @@ def test_rights_are_named_as_kubectl_takes_them() -> None:
     assert "get pods/log -n production" in rights
     assert len(rights) == len(set(rights))
     assert not any("/scale" in right or "secrets" in right or "delete" in right for right in rights)
+    stateful = [str(right) for right in needed([("StatefulSet", "production")])]
+    assert {"delete pods -n production", "watch events -n production"} <= set(stateful)
     question = Right("production", "get", "", "pods", "log").question["spec"]["resourceAttributes"]
     assert question == {"namespace": "production", "verb": "get", "resource": "pods", "subresource": "log"}

@@ -90,7 +90,8 @@ def test_a_passed_deadline_is_forgotten_when_the_controller_catches_up(replay: R
 
 def overdue(ready: int) -> Callable[[Json], None]:
     def change(objects: Json) -> None:
-        objects["deployment"]["status"]["readyReplicas"] = ready
+        for pod in objects["pods"][ready:]:
+            pod["status"]["conditions"][2]["status"] = "False"
         objects["deployment"]["status"]["conditions"][1].update(reason="ProgressDeadlineExceeded", status="False")
 
     return change
