@@ -136,6 +136,26 @@ options:
     description: How long before the present the windows end, for stores that receive samples late.
     type: str
     default: "0"
+  replay:
+    description:
+      - Judges every check at every step of this long before the end of the windows as well, as a duration such as
+        V(7d), and tells in RV(checks[].replay) when it would have failed. Thresholds are tried out on the past so.
+      - Checks without a window are judged every O(checks[].step), or every 15 seconds.
+    type: str
+  incidents:
+    description: What really happened within O(replay), to find incidents that were missed and alarms that were false.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      start:
+        description: Beginning in seconds since the epoch.
+        type: float
+        required: true
+      end:
+        description: End in seconds since the epoch.
+        type: float
+        required: true
   retries:
     description: How often a query is repeated, with growing pauses, when the server is down, starting or overloaded.
     type: int
@@ -191,6 +211,16 @@ EXAMPLES = r"""
   until: health.verdict == 'pass'
   retries: 30
   delay: 10
+
+- name: Try the triggers out on the past week, of which one incident is known
+  octalume.rollback.prometheus_threshold_info:
+    url: https://prometheus.example.com
+    checks: "{{ triggers }}"
+    replay: 7d
+    incidents:
+      - start: 1795400000
+        end: 1795401800
+  register: backtest
 """
 
 RETURN = r"""
@@ -287,6 +317,30 @@ checks:
           C(redirect), C(not_found), C(not_prometheus), C(unusable).
       returned: when the verdict is C(error)
       type: str
+    replay:
+      description: What the check would have said in the past.
+      returned: when O(replay) is given and Prometheus could be asked
+      type: dict
+      contains:
+        evaluations:
+          description: How often it was judged.
+          type: int
+        verdicts:
+          description: How often with which verdict.
+          type: dict
+          sample: {"pass": 39900, "fail": 120, "inconclusive": 300, "error": 0}
+        firings:
+          description: Spans in which every verdict was C(fail), as C(start) and C(end) in seconds since the epoch.
+          type: list
+          elements: dict
+        incidents:
+          description: The incidents, each with C(detected) and C(delay), the seconds until the check failed.
+          type: list
+          elements: dict
+        false_alarms:
+          description: Firings that belong to no incident; empty where no incidents were given.
+          type: list
+          elements: dict
 time:
   description: End of the windows in seconds since the epoch; none where Prometheus could not be asked.
   returned: success
@@ -305,7 +359,7 @@ from ansible_collections.octalume.rollback.plugins.module_utils._http.client imp
 from ansible_collections.octalume.rollback.plugins.module_utils._http.options import http_options, secret_headers
 from ansible_collections.octalume.rollback.plugins.module_utils._http.verdict import Verdict, worst
 from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, run_module
-from ansible_collections.octalume.rollback.plugins.module_utils._prometheus.ask import evaluate
+from ansible_collections.octalume.rollback.plugins.module_utils._prometheus.ask import evaluate, replay_all
 from ansible_collections.octalume.rollback.plugins.module_utils._prometheus.client import PrometheusClient
 from ansible_collections.octalume.rollback.plugins.module_utils._prometheus.options import (
     CHECK_OPTIONS,
@@ -313,13 +367,17 @@ from ansible_collections.octalume.rollback.plugins.module_utils._prometheus.opti
     result,
 )
 from ansible_collections.octalume.rollback.plugins.module_utils._prometheus.quantity import parse_duration
+from ansible_collections.octalume.rollback.plugins.module_utils._prometheus.replay import Replay, Span, score
 
+INCIDENT_OPTIONS = {"start": {"type": "float", "required": True}, "end": {"type": "float", "required": True}}
 ARGUMENTS: dict[str, Any] = {
     "argument_spec": {
         "url": {"type": "str", "required": True},
         "checks": {"type": "list", "elements": "dict", "required": True, "options": CHECK_OPTIONS},
         "time": {"type": "float"},
         "delay": {"type": "str", "default": "0"},
+        "replay": {"type": "str"},
+        "incidents": {"type": "list", "elements": "dict", "default": [], "options": INCIDENT_OPTIONS},
         "retries": {"type": "int", "default": 2},
         "concurrency": {"type": "int", "default": 8},
         "max_samples": {"type": "int", "default": 250},
@@ -340,11 +398,22 @@ def run(call: Call) -> dict[str, Any]:
     http = HttpClient(Connection.from_params(params), workers)
     client = PrometheusClient(http, url, params["timeout"], max(0, params["retries"]))
     answers = evaluate(client, checks, params["time"], delay, workers)
+    entries = [result(outcome, params["max_samples"]) for outcome in answers.outcomes]
+    if params["replay"] and answers.time is not None:
+        length = parse_duration(params["replay"], "replay")
+        incidents = [Span(one["start"], one["end"]) for one in params["incidents"]]
+        found = replay_all(client, checks, answers.time, length, workers)
+        for check, entry in zip(checks, entries, strict=True):
+            past = found[check.name]
+            if isinstance(past, Replay):
+                entry["replay"] = score(check, past, incidents)
+            else:
+                entry["warnings"].append(f"replay: {past.message}")
     return {
         "changed": False,
         "verdict": worst(outcome.verdict for outcome in answers.outcomes).value,
         "failed_checks": [outcome.check.name for outcome in answers.outcomes if outcome.verdict is Verdict.FAIL],
-        "checks": [result(outcome, params["max_samples"]) for outcome in answers.outcomes],
+        "checks": entries,
         "time": answers.time,
         "queries": answers.queries,
     }

@@ -12,6 +12,7 @@ from .client import Asker, QueryError
 from .evaluate import judge
 from .histogram import bounds_query, ceiling
 from .model import Check, Outcome, Reply, Window
+from .replay import Replay, chunks, joined, past, replay
 
 Question = tuple[str, Window]
 Replies = Mapping[Question, Reply | QueryError]
@@ -33,12 +34,47 @@ def evaluate(asker: Asker, checks: Sequence[Check], end: float | None, delay: fl
             end = asker.now() - delay
         except QueryError as error:
             return Answers(tuple(_unasked(check, error) for check in checks), None, 1)
+    replies = _ask_all(asker, [question for check in checks for question in _questions(check, end)], workers)
+    return Answers(tuple(_outcome(check, end, replies) for check in checks), end, len(replies))
+
+
+def replay_all(
+    asker: Asker, checks: Sequence[Check], end: float, length: float, workers: int
+) -> dict[str, Replay | QueryError]:
+    """What each check (by name) would have said at every step of the ``length`` seconds before ``end``."""
+    windows = {check.name: past(check, end, length) for check in checks}
+    bounds = {check.name: _bounds(check, end) for check in checks}
+    questions = [
+        (query, chunk)
+        for check in checks
+        for query in [check.query, *([check.traffic.query] if check.traffic else [])]
+        for chunk in chunks(windows[check.name])
+    ]
+    replies = _ask_all(asker, [*questions, *filter(None, bounds.values())], workers)
+    return {check.name: _replay(check, windows[check.name], bounds[check.name], replies) for check in checks}
+
+
+def _replay(check: Check, window: Window, bounds: Question | None, replies: Replies) -> Replay | QueryError:
+    def whole(query: str) -> Reply:
+        parts = [replies[query, chunk] for chunk in chunks(window)]
+        for part in parts:
+            if isinstance(part, QueryError):
+                raise part
+        return joined([part for part in parts if isinstance(part, Reply)])
+
+    try:
+        traffic = whole(check.traffic.query) if check.traffic else None
+        return replay(check, window, whole(check.query), traffic, _top(check, bounds, replies))
+    except QueryError as error:
+        return error
+
+
+def _ask_all(asker: Asker, questions: Sequence[Question], workers: int) -> dict[Question, Reply | QueryError]:
+    """The replies to all ``questions``, each asked once and ``workers`` at a time."""
     # Dictionary keys keep the order and drop what is asked twice.
-    questions = list(dict.fromkeys(question for check in checks for question in _questions(check, end)))
-    replies: dict[Question, Reply | QueryError] = {}
-    with ThreadPoolExecutor(max_workers=max(1, min(workers, len(questions)))) as pool:
-        replies.update(zip(questions, pool.map(lambda question: _ask(asker, *question), questions), strict=True))
-    return Answers(tuple(_outcome(check, end, replies) for check in checks), end, len(questions))
+    distinct = list(dict.fromkeys(questions))
+    with ThreadPoolExecutor(max_workers=max(1, min(workers, len(distinct)))) as pool:
+        return dict(zip(distinct, pool.map(lambda question: _ask(asker, *question), distinct), strict=True))
 
 
 def _questions(check: Check, end: float) -> list[Question]:
@@ -70,12 +106,13 @@ def _outcome(check: Check, end: float, replies: Replies) -> Outcome:
     traffic = replies[check.traffic.query, window] if check.traffic else None
     if isinstance(traffic, QueryError):
         return _unasked(check, traffic, "minimum_traffic: ")
-    top = check.ceiling
-    bounds = _bounds(check, end)
-    if bounds:
-        buckets = replies[bounds]
-        top = ceiling(buckets) if isinstance(buckets, Reply) else None
-    return judge(check, window, reply, traffic, top)
+    return judge(check, window, reply, traffic, _top(check, _bounds(check, end), replies))
+
+
+def _top(check: Check, bounds: Question | None, replies: Replies) -> float | None:
+    """The ceiling of the check, from its options or from the buckets that were asked for."""
+    buckets = replies[bounds] if bounds else None
+    return ceiling(buckets) if isinstance(buckets, Reply) else check.ceiling
 
 
 def _unasked(check: Check, error: QueryError, where: str = "") -> Outcome:

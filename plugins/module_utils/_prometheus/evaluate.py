@@ -21,7 +21,7 @@ def judge(check: Check, window: Window, reply: Reply, traffic: Reply | None, cei
 
     ``ceiling`` is the largest finite bound of the histogram behind the query: a quantile there means "that or more".
     """
-    load = None if traffic is None else _sum(traffic, window)
+    load = None if traffic is None else load_of(traffic, window)
     found = [_series(check, window, series, load, ceiling) for series in reply.series]
     judged = [series for series in found if not (check.ignore_ended and series.ended)]
     verdict = combined((series.verdict for series in judged), check.quorum) if judged else check.no_data
@@ -30,7 +30,7 @@ def judge(check: Check, window: Window, reply: Reply, traffic: Reply | None, cei
     return Outcome(check, verdict, message, tuple(found), decisive, reply.warnings)
 
 
-def _sum(reply: Reply, window: Window) -> dict[int, float]:
+def load_of(reply: Reply, window: Window) -> dict[int, float]:
     """The load at each evaluation, over all series; where none has a number the load is zero."""
     return {
         index: math.fsum(
@@ -60,23 +60,31 @@ def _state(check: Check, value: float | None, quiet: bool, ceiling: float | None
     return State.BAD if check.bad(value) else State.GOOD
 
 
+def states_of(
+    check: Check, window: Window, series: Series, load: dict[int, float] | None, ceiling: float | None
+) -> tuple[State, ...]:
+    """What every evaluation of ``series`` says; ``load`` is the traffic at each."""
+    return tuple(
+        _state(check, series.values.get(index), load is not None and _quiet(check, load, index), ceiling)
+        for index in range(window.count)
+    )
+
+
 def _series(
     check: Check, window: Window, series: Series, load: dict[int, float] | None, ceiling: float | None
 ) -> SeriesOutcome:
     """Judge one series over the window."""
-    states = tuple(
-        _state(check, series.values.get(index), load is not None and _quiet(check, load, index), ceiling)
-        for index in range(window.count)
-    )
+    states = states_of(check, window, series, load, ceiling)
     samples = tuple((window.time(index), series.values[index]) for index in sorted(series.values))
     held = _held(states, window)
     # One missing evaluation may be a late scrape; a series that ended is missing at the last two.
     ended = window.count > 1 and all(state is State.ABSENT for state in states[-2:])
     value = samples[-1][1] if samples else None
-    return SeriesOutcome(series.labels, _verdict(check, states), states, samples, value, held, ended)
+    return SeriesOutcome(series.labels, verdict_of(check, states), states, samples, value, held, ended)
 
 
-def _verdict(check: Check, states: tuple[State, ...]) -> Verdict:
+def verdict_of(check: Check, states: tuple[State, ...]) -> Verdict:
+    """The verdict on one series from the states of all evaluations of its window."""
     usable = [state for state in states if state in USABLE]
     covered = len(usable) >= math.ceil(check.minimum_coverage * len(states) - 1e-9) and bool(usable)
     if check.expects and State.BAD in usable:

@@ -15,6 +15,7 @@ from ansible_collections.octalume.rollback.plugins.module_utils._module import R
 from ansible_collections.octalume.rollback.plugins.modules import smoke_test
 
 from tests.integration.http.wire import Asked, Called, Reply, Table, WireServer, call
+from tests.sandbox.postgres import PostgresServer
 from tests.sandbox.process import free_port
 
 TOKEN = "tok-8d1f9a77"
@@ -215,3 +216,26 @@ def test_ports_and_programs_are_checked_as_well() -> None:
         "slow": "fail",
         "absent": "error",
     }
+
+
+def test_queries_are_read_only_and_judged_by_their_first_value(tmp_path: Path) -> None:
+    with WireServer({}) as wire, PostgresServer(tmp_path) as server:
+        login = server.login()
+        hidden = {**login, "login_password": "${db}"}
+        checks: list[dict[str, Any]] = [
+            {"name": "rows", "sql": {**hidden, "query": "SELECT 1"}},
+            {"name": "equal", "sql": {**hidden, "query": "SELECT count(*) FROM generate_series(1, 3)", "equals": "3"}},
+            {"name": "other", "sql": {**hidden, "query": "SELECT 'a'", "equals": "b"}},
+            {"name": "none", "sql": {**hidden, "query": "SELECT 1 WHERE false"}},
+            {"name": "writes", "sql": {**hidden, "query": "CREATE TABLE x ()"}},
+            {"name": "slow", "timeout": 0.2, "sql": {**hidden, "query": "SELECT pg_sleep(5)"}},
+            {"name": "denied", "sql": {**login, "login_password": "hunter22", "query": "SELECT 1"}},
+        ]
+        tests = smoke(wire, checks, deadline=0, secrets={"db": login["login_password"]})["tests"]
+    found = {test["name"]: (test["verdict"], test["message"]) for test in tests}
+    assert [name for name, (verdict, _) in found.items() if verdict == "pass"] == ["rows", "equal"]
+    assert {verdict for verdict, _ in found.values()} == {"pass", "fail"}
+    assert found["other"][1] == "the first value is a, wanted b"
+    assert "read-only transaction" in found["writes"][1]
+    assert "statement timeout" in found["slow"][1]
+    assert "authentication failed" in found["denied"][1]
