@@ -2,7 +2,8 @@
 """Real Kubernetes and Vault servers instead of the emulators, when SANDBOX_EXTERNAL=1 and the environment names them.
 
 KUBECONFIG                a cluster whose current context may create what is in shop/kubernetes
-VAULT_ADDR, VAULT_TOKEN   a Vault with a KV v2 engine at secret/ (it is enabled if the token may)
+VAULT_ADDR, VAULT_TOKEN   a Vault with a KV v2 engine at secret/ (it is enabled if the token may); what is at
+                          secret/<namespace>/app-config is deleted with its history, so that versions count from 1
 SANDBOX_IMAGE_PREFIX      what stands before ``api-server:1.4.1`` and ``maintenance:1`` (default ``shop/``)
 SANDBOX_HOST_ADDRESS      the address of this machine at which pods reach PostgreSQL; needed with KUBECONFIG
 SANDBOX_NODE_ADDRESS      where NodePorts are reached from here (default: InternalIP of a ready node)
@@ -24,7 +25,7 @@ from tests.sandbox.process import NotReady, wait_until
 
 OURS = {"app.kubernetes.io/managed-by": "octalume-sandbox"}
 KINDS = ("Deployment", "Service", "Secret", "ConfigMap", "RoleBinding", "Role", "ServiceAccount")
-NAMES = ("api-server", "maintenance", "app-config", "prometheus")
+NAMES = ("api-server", "api-server-internal", "maintenance", "app-config", "prometheus")
 
 
 @dataclass(frozen=True)

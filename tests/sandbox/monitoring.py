@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,13 +11,17 @@ from urllib.parse import urlsplit
 SCRAPE = "1s"
 
 
-def prometheus(api_url: str, ca_file: str, token_file: Path, targets: Path, alertmanager: str) -> dict[str, Any]:
-    """Scrape the pods that ``targets`` lists (see discovery.py) with a token of the cluster."""
+def prometheus(kubernetes: Mapping[str, Any], token_file: Path, targets: Path, alertmanager: str) -> dict[str, Any]:
+    """Scrape the pods that ``targets`` lists (see discovery.py) with a token of the cluster.
+
+    ``kubernetes`` holds the API's ``url``, ``ca_file`` ('' for the system's) and ``verify_tls``.
+    """
+    tls = {"ca_file": kubernetes["ca_file"]} if kubernetes["ca_file"] else {}
     job = {
         "job_name": "api-server",
-        "scheme": urlsplit(api_url).scheme,
+        "scheme": urlsplit(kubernetes["url"]).scheme,
         "authorization": {"credentials_file": str(token_file)},
-        "tls_config": {"ca_file": ca_file} if ca_file else {},
+        "tls_config": {**tls, "insecure_skip_verify": not kubernetes["verify_tls"]},
         "file_sd_configs": [{"files": [str(targets)]}],
     }
     return {

@@ -161,7 +161,7 @@ class Stack:
         self.servers[name] = server
         return server
 
-    def _kubernetes(self) -> dict[str, str]:
+    def _kubernetes(self) -> dict[str, Any]:
         """The API that is used, with the things in it that stand before the first release."""
         external = self.external
         if external.kubeconfig:
@@ -190,6 +190,7 @@ class Stack:
             "kubeconfig": str(kubeconfig),
             "url": cluster.url,
             "ca_file": self._ca(cluster),
+            "verify_tls": bool(cluster.api.configuration.verify_ssl),
             "prometheus_token_file": str(token),
             "shop_url": f"http://{address}:{cluster.node_port('api-server')}",
             "internal_url": f"http://{address}:{cluster.node_port('api-server-internal')}",
@@ -245,16 +246,16 @@ class Stack:
         write_private(file, token)
         return {"address": address, "token": token, "token_file": str(file), "mount": mount, "path": path}
 
-    def _prometheus(self, kubernetes: dict[str, str], alertmanager: str) -> str:
+    def _prometheus(self, kubernetes: dict[str, Any], alertmanager: str) -> str:
         """Start Prometheus on the pods of the namespace; its URL."""
         token_file = Path(kubernetes["prometheus_token_file"])
         targets = self.directory / "prometheus" / TARGETS
-        config = monitoring.prometheus(kubernetes["url"], kubernetes["ca_file"], token_file, targets, alertmanager)
+        config = monitoring.prometheus(kubernetes, token_file, targets, alertmanager)
         server = self._add("prometheus", PrometheusServer(targets.parent, config, monitoring.rules()))
         self._threads.submit(server.start).result()
         return str(server.url)
 
-    def _shop(self, kubernetes: dict[str, str], postgres: dict[str, Any]) -> dict[str, Any]:
+    def _shop(self, kubernetes: dict[str, Any], postgres: dict[str, Any]) -> dict[str, Any]:
         """What a release needs to know, and where the shop is reached."""
         application = postgres["users"]["application"]
         return {

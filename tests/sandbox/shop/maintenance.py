@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -43,10 +44,15 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
+    def __init__(self, address: tuple[str, int]) -> None:
+        """Listen on ``address`` (host, port)."""
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        super().__init__(address, Handler)
+
 
 def main() -> None:
     """Serve until SIGTERM."""
-    server = Server((os.environ.get("LISTEN_ADDRESS", "0.0.0.0"), int(os.environ.get("LISTEN_PORT", "8080"))), Handler)
+    server = Server((os.environ.get("LISTEN_ADDRESS", "0.0.0.0"), int(os.environ.get("LISTEN_PORT", "8080"))))
     signal.signal(signal.SIGTERM, lambda *_: threading.Timer(DRAIN_SECONDS, server.shutdown).start())
     server.serve_forever(poll_interval=0.2)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import queue
 import signal
+import socket
 import sys
 import threading
 import time
@@ -38,6 +39,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], shop: Shop) -> None:
         """Listen on ``address`` (host, port)."""
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.shop = shop
         self.under_way = 0
         self.changed = threading.Condition()
