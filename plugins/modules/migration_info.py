@@ -94,7 +94,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 current:
-  description: The schema's version. Without any migration V(0), V(base), V(zero) or V(@ROOT), as the tool calls it.
+  description: The schema's version. Without any migration V(0), for Alembic V(base) and for Django V(zero).
   returned: success
   type: str
   sample: "42"

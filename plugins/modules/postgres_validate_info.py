@@ -124,6 +124,11 @@ columns_gone:
   returned: success
   type: list
   elements: str
+columns_renamed:
+  description: Columns that are gone but whose values all stand in a new column of their table, with its name.
+  returned: success
+  type: dict
+  sample: {"public.products.list_price_cents": "price_cents"}
 schema_fingerprint:
   description: SHA-256 over one line per schema object.
   returned: success
@@ -198,7 +203,8 @@ def run(call: Call) -> dict[str, Any]:
         "verdict": overall(found.checks),
         "checks": [check.__dict__ for check in found.checks],
         "tables_gone": list(found.gone.tables_gone),
-        "columns_gone": list(found.gone.columns_gone),
+        "columns_gone": [name for name in found.gone.columns_gone if name not in found.renamed],
+        "columns_renamed": found.renamed,
         "schema_fingerprint": found.schema_fingerprint,
     }
 

@@ -20,8 +20,8 @@ def resolve(target: str, known: list[str]) -> str | None:
     for version in known:
         if same(version, target):
             return version
-    if target.isdigit() and all(version.isdigit() for version in known):
-        return None  # numbers have no abbreviations: 4 is not 42
+    if not target or (target.isdigit() and all(version.isdigit() for version in known)):
+        return None  # 4 does not mean 42, and nothing means nothing
     begins = [version for version in known if version.startswith(target)]
     return begins[0] if len(begins) == 1 else None
 

@@ -20,6 +20,7 @@ TOKEN = re.compile(
 NAMED = re.compile(r"irreversible|cannot be (undone|reversed|reverted)|no way back", re.IGNORECASE)
 # Statements whose effect is not in their text.
 HIDDEN = ("DO", "SELECT", "CALL", "EXECUTE", "PERFORM", "WITH", "COPY")
+EMPTY = "its down script is empty"
 HARMLESS_FUNCTIONS = re.compile(r"\s*SELECT\s+(pg_catalog\.)?(setval|set_config|pg_advisory\w+)\s*\(", re.IGNORECASE)
 
 
@@ -153,7 +154,7 @@ def refusal(sql: str) -> str:
     """Why this way down is none: it is empty, or it says so itself; empty text if it looks runnable."""
     if not any(True for _ in statements(sql)):
         said = NAMED.search(sql)
-        return "its script says that it is irreversible" if said else "its down script is empty"
+        return "its script says that it is irreversible" if said else EMPTY
     if re.search(r"\bRAISE\b[^;]*irreversible", sql, re.IGNORECASE):
         return "its script raises an error that says it is irreversible"
     return ""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 from typing import Any
@@ -113,16 +113,18 @@ def ignored(name: str, patterns: Sequence[str]) -> bool:
 
 @dataclass(frozen=True)
 class Survivors:
-    """What is left to compare after a way down: columns per surviving table, and what is gone."""
+    """What is left to compare after a way down: columns per surviving table, those that are new there, what is gone."""
 
     columns: Mapping[str, tuple[str, ...]]
     tables_gone: tuple[str, ...]
     columns_gone: tuple[str, ...]
+    new: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def survivors(recorded: Mapping[str, Table], present: Mapping[str, Sequence[str]], ignore: Sequence[str]) -> Survivors:
     """Match the recorded tables with the columns that are ``present`` now."""
     columns: dict[str, tuple[str, ...]] = {}
+    new: dict[str, tuple[str, ...]] = {}
     tables_gone: list[str] = []
     columns_gone: list[str] = []
     for name, table in sorted(recorded.items()):
@@ -134,14 +136,23 @@ def survivors(recorded: Mapping[str, Table], present: Mapping[str, Sequence[str]
         columns_gone += [f"{name}.{column}" for column in table.columns if column not in present[name]]
         kept = [column for column in table.columns if column in present[name]]
         columns[name] = tuple(column for column in kept if not ignored(f"{name}.{column}", ignore))
-    return Survivors(columns, tuple(tables_gone), tuple(columns_gone))
+        new[name] = tuple(column for column in present[name] if column not in table.columns)
+    return Survivors(columns, tuple(tables_gone), tuple(columns_gone), new)
+
+
+def renamed(recorded: Table, found: Table) -> dict[str, str]:
+    """Columns that are gone but whose values, all of them, stand in a new column of the same table: old to new name."""
+    gone = {name: checksum for name, checksum in recorded.columns.items() if name not in found.columns}
+    new = {checksum: name for name, checksum in found.columns.items() if name not in recorded.columns}
+    same = recorded.rows == found.rows and recorded.key == found.key
+    return {name: new[checksum] for name, checksum in gone.items() if same and checksum in new and checksum != "0"}
 
 
 def judge_table(name: str, recorded: Table, found: Table) -> Check:
     """Compare what survived of a table with what the backup recorded of it."""
-    wanted = {column: recorded.columns[column] for column in found.columns}
+    wanted = {column: checksum for column, checksum in recorded.columns.items() if column in found.columns}
     expected = Table(recorded.rows, wanted, recorded.key)
-    told = Table(found.rows, found.columns, found.key)
+    told = Table(found.rows, {column: found.columns[column] for column in wanted}, found.key)
     words = {"expected": _words(expected), "found": _words(told)}
     if recorded.rows != found.rows:
         return Check(name, FAIL, **words, message=f"{found.rows} rows instead of {recorded.rows}")

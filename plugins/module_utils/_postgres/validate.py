@@ -11,7 +11,7 @@ from typing import Any
 
 from .client import Database, QueryError, frozen
 from .contents import fingerprint, read_table, schema_lines, table_shapes
-from .evaluate import ERROR, FAIL, PASS, Check, Survivors, judge_rows, judge_table, survivors
+from .evaluate import ERROR, FAIL, PASS, Check, Survivors, judge_rows, judge_table, renamed, survivors
 from .model import Connection, Manifest
 
 LAST_LINES = 20  # of a script's output
@@ -37,6 +37,7 @@ class Found:
 
     checks: list[Check]
     gone: Survivors
+    renamed: dict[str, str]
     schema_fingerprint: str
 
 
@@ -44,6 +45,7 @@ def validate(connection: Connection, wanted: Wanted) -> Found:
     """Run every check, in one snapshot of a read-only transaction."""
     checks: list[Check] = []
     gone = Survivors({}, (), ())
+    moved: dict[str, str] = {}
     with frozen(connection, timeout=wanted.timeout, lock_timeout=min(wanted.timeout, 30)) as database:
         schema = fingerprint(schema_lines(database))
         if wanted.fingerprint is not None:
@@ -52,10 +54,11 @@ def validate(connection: Connection, wanted: Wanted) -> Found:
         checks += [_assert(database, assertion) for assertion in wanted.assertions]
         if wanted.manifest is not None:
             gone = _survivors(database, wanted.manifest, wanted.ignore)
-            checks += _compare(database, wanted.manifest, gone)
+            compared, moved = _compare(database, wanted.manifest, gone)
+            checks += compared
     if wanted.script:
         checks.append(_run_script(connection, wanted))
-    return Found(checks, gone, schema)
+    return Found(checks, gone, moved, schema)
 
 
 def _assert(database: Database, assertion: Mapping[str, Any]) -> Check:
@@ -79,18 +82,22 @@ def _survivors(database: Database, manifest: Manifest, ignore: Sequence[str]) ->
     return survivors(manifest.tables, present, ignore)
 
 
-def _compare(database: Database, manifest: Manifest, left: Survivors) -> list[Check]:
+def _compare(database: Database, manifest: Manifest, left: Survivors) -> tuple[list[Check], dict[str, str]]:
+    """A check per surviving table, and the columns that only have another name now."""
     checks = []
+    moved: dict[str, str] = {}
     shapes = {f"{schema}.{table}": (schema, table) for schema, table in table_shapes(database)}
     for name, columns in left.columns.items():
         recorded = manifest.tables[name]
         key = recorded.key if set(recorded.key) <= set(columns) else ()
         try:
-            checks.append(judge_table(name, recorded, read_table(database, *shapes[name], columns, key)))
+            found = read_table(database, *shapes[name], (*columns, *left.new[name]), key)
+            checks.append(judge_table(name, recorded, found))
+            moved |= {f"{name}.{old}": new for old, new in renamed(recorded, found).items()}
         except QueryError as error:
             checks.append(Check(name, ERROR, f"{recorded.rows} rows", None, error.message))
             break  # the transaction is over
-    return checks
+    return checks, moved
 
 
 def _run_script(connection: Connection, wanted: Wanted) -> Check:

@@ -114,6 +114,20 @@ def test_tables_against_the_manifest(
     ]  # fmt: skip
 
 
+def test_renamed_column_is_known_by_its_values(
+    login: dict[str, Any], folder: Path, server: PostgresServer, shop: str
+) -> None:
+    path = str(folder / "shop.dump")
+    call(postgres_backup, **login, path=path)
+    server.execute("ALTER TABLE products RENAME price TO cost; ALTER TABLE products RENAME name TO title", shop)
+    told = call(postgres_validate_info, **login, manifest=path)
+    assert told["verdict"] == "pass"
+    assert told["columns_renamed"] == {"public.products.price": "cost", "public.products.name": "title"}
+    assert told["columns_gone"] == []
+    server.execute("UPDATE products SET cost = cost + 1 WHERE id = 1", shop)
+    assert call(postgres_validate_info, **login, manifest=path)["columns_gone"] == ["public.products.price"]
+
+
 def test_what_may_differ_is_left_out(login: dict[str, Any], folder: Path, server: PostgresServer) -> None:
     path = str(folder / "shop.dump")
     call(postgres_backup, **login, path=path)

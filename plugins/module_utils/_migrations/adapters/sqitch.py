@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,13 +11,14 @@ from ..client import Runner, demand
 from ..model import Migration, Script, Status, Step, Tool
 from ._files import script_of
 
+LIST = re.compile(r"^# Changes?:[ \t]*$", re.MULTILINE)
 TARGET = "db:pg:"  # the rest comes from the PG* variables
 
 
 class Sqitch:
     """``sqitch log``, ``plan`` and ``revert``."""
 
-    base = "@ROOT"
+    base = "0"
 
     def __init__(self, tool: Tool, run: Runner) -> None:
         self._tool = tool
@@ -42,13 +44,18 @@ class Sqitch:
 
     def down(self, step: Step) -> list[str]:
         """``sqitch revert --to CHANGE -y``."""
-        return ["revert", *self._target, "--to", step.to, "-y"]
+        to = [] if step.to == self.base else ["--to", step.to]
+        return ["revert", *self._target, *to, "-y"]
 
 
 def read_status(planned: Sequence[str], text: str) -> Status:
-    """The deployed changes, in the order of the plan, from the list below ``# Changes:`` (newest first)."""
-    listing = text.partition("# Changes:")[2].splitlines()
-    deployed = [line.split()[1] for line in listing if line.startswith("#   ") and len(line.split()) > 1]
+    """The deployed changes, in the order of the plan, from the list below ``# Changes:`` (newest first).
+
+    One alone is listed below ``# Change:``.
+    """
+    listing = LIST.split(text, maxsplit=1)[1:]
+    lines = listing[0].splitlines() if listing else []
+    deployed = [line.split()[1] for line in lines if line.startswith("#   ") and len(line.split()) > 1]
     applied = tuple(Migration(name) for name in reversed(deployed))
     strangers = [name for name in deployed if name not in planned]
     problems = (f"{', '.join(strangers)} is deployed but not in the plan here",) if strangers else ()

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The migration modules with the real tools: one scenario, whatever the tool is called."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
+from ansible_collections.octalume.rollback.plugins.modules import migration_downgrade, migration_info
+
+from tests.integration.migrations.projects import ALL, Project, environment_of
+from tests.integration.postgres.calling import call
+from tests.sandbox.postgres import PostgresServer
+
+
+@pytest.fixture(params=sorted(ALL))
+def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
+    """A project of each tool in its own directory."""
+    made: Project = ALL[request.param](tmp_path)
+    return made
+
+
+@pytest.fixture
+def options(project: Project, tmp_path: Path, server: PostgresServer, database: str) -> dict[str, Any]:
+    """Options of the modules; the schema is at the newest version and has rows."""
+    environment = environment_of(project, server.environment(database))
+    up = [*project.command, *project.up]
+    done = subprocess.run(up, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    three_users = "(name, tier) VALUES ('a', 'x'), ('b', 'y'), ('c', NULL)"
+    server.execute(f"INSERT INTO {project.users} {three_users}", database)
+    server.execute(f"INSERT INTO {project.points} (user_id) VALUES (1), (1), (2), (3)", database)  # noqa: S608 - ours
+    return {
+        **server.login(database),
+        **(project.options or {}),
+        "tool": project.tool,
+        "command": project.command,
+        "chdir": str(tmp_path),
+        "environment": {"SQITCH_FULLNAME": "Ann", "SQITCH_EMAIL": "ann@example.com"},
+    }
+
+
+def test_down_two_steps_with_their_price_and_back_to_the_empty_schema(
+    project: Project, options: dict[str, Any], server: PostgresServer, database: str
+) -> None:
+    first, second, third = project.versions
+    told = call(migration_info, **options, target=first)
+    assert (told["current"], told["target"], told["direction"], told["problems"]) == (third, first, "down", [])
+    assert [(step["version"], step["to"]) for step in told["steps"]] == [(third, second), (second, first)]
+    assert [(loss["table"], loss["column"], loss["rows"]) for loss in told["loss"]["items"]] == [
+        (f"public.{project.points}", "", 4),
+        (f"public.{project.users}", "tier", 2),
+    ]
+    assert told["loss"]["unseen"] == []
+    done = call(migration_downgrade, **options, target=first, max_loss=6)
+    assert (done["changed"], done["from"], done["to"]) == (True, third, first)
+    assert [step["version"] for step in done["steps"]] == [third, second]
+    columns = server.execute(
+        "SELECT column_name FROM information_schema.columns WHERE table_name = %s ORDER BY 1", database, [project.users]
+    )
+    assert columns == [("id",), ("name",)]
+    assert not call(migration_downgrade, **options, target=first)["changed"]
+    with pytest.raises(RollbackError, match="that way is up, not down"):
+        call(migration_downgrade, **options, target=third)
+    assert call(migration_downgrade, **options, target=project.base)["to"] == project.base
+    assert call(migration_info, **options)["current"] == project.base
+
+
+def test_what_cannot_be_done_is_found_before_the_first_step(
+    project: Project, options: dict[str, Any], server: PostgresServer, database: str, tmp_path: Path
+) -> None:
+    first, second, _ = project.versions
+    assert any(
+        "is not among the applied versions" in one for one in call(migration_info, **options, target="nope")["problems"]
+    )
+    project.break_second(tmp_path)
+    with pytest.raises(RollbackError, match=f"step {second} cannot be undone"):
+        call(migration_downgrade, **options, target=first)
+    assert server.execute(f"TABLE {project.points}", database)
