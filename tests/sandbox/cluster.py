@@ -23,6 +23,7 @@ MANIFESTS = Path(__file__).parent / "shop" / "kubernetes"
 _RESOURCES = {
     "ConfigMap": ("/api/v1", "configmaps"),
     "Deployment": ("/apis/apps/v1", "deployments"),
+    "Lease": ("/apis/coordination.k8s.io/v1", "leases"),
     "Namespace": ("/api/v1", "namespaces"),
     "Node": ("/api/v1", "nodes"),
     "Pod": ("/api/v1", "pods"),
@@ -123,11 +124,9 @@ class Cluster:
 
     def wait_rollout(self, name: str, timeout: float = 180) -> None:
         """Wait until every wanted replica of a Deployment is of the newest template and available, and no other."""
-        last: Object = {}
 
         def complete() -> bool:
             found = self.get("Deployment", name) or {"spec": {}, "status": {}, "metadata": {}}
-            last.update(found)
             status, wanted = found["status"], found["spec"].get("replicas")
             counts = {status.get(f, 0) for f in ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")}
             return status.get("observedGeneration") == found["metadata"].get("generation") and counts == {wanted}

@@ -12,14 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import pytest
 
 from tests.sandbox.__main__ import variables
 from tests.sandbox.cluster import Cluster
 from tests.sandbox.external import External
 from tests.sandbox.load import Load
-from tests.sandbox.releases import Pipeline, Places, owner_environment
+from tests.sandbox.releases import Pipeline, Places, owner_environment, transaction
 from tests.sandbox.supervisor import down, running, up
 
 
@@ -60,17 +59,10 @@ class Sandbox:
 
     def query(self, statement: str) -> list[Any]:
         """Rows of the shop's database."""
-        where = owner_environment(self.endpoints)
-        connection = psycopg2.connect(
-            host=where["PGHOST"], port=where["PGPORT"], dbname=where["PGDATABASE"],
-            user=where["PGUSER"], password=where["PGPASSWORD"], connect_timeout=5,
-        )  # fmt: skip
-        try:
-            with connection, connection.cursor() as cursor:
-                cursor.execute(statement)
-                return cursor.fetchall()
-        finally:
-            connection.close()
+        with transaction(owner_environment(self.endpoints)) as cursor:
+            cursor.execute(statement)
+            rows: list[Any] = cursor.fetchall()
+        return rows
 
 
 @pytest.fixture(scope="session")

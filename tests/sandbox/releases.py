@@ -7,7 +7,8 @@ import base64
 import os
 import re
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,20 @@ def owner_environment(endpoints: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+@contextmanager
+def transaction(where: Mapping[str, str]) -> Iterator[Any]:
+    """A cursor on the database that PG* variables name; committed at the end."""
+    connection = psycopg2.connect(
+        host=where["PGHOST"], port=where["PGPORT"], dbname=where["PGDATABASE"],
+        user=where["PGUSER"], password=where["PGPASSWORD"], connect_timeout=5,
+    )  # fmt: skip
+    try:
+        with connection, connection.cursor() as cursor:
+            yield cursor
+    finally:
+        connection.close()
+
+
 def configuration(number: int) -> dict[str, str]:
     """The settings of configuration ``number`` without the database's."""
     settings: dict[str, str] = {}
@@ -115,16 +130,8 @@ class Pipeline:
         """Let the load's customers have accounts."""
         rows = [(load.email(number), hash_password(load.PASSWORD)) for number in range(load.CUSTOMERS)]
         insert = "INSERT INTO customers (email, password_hash) VALUES (%s, %s) ON CONFLICT (email) DO NOTHING"
-        where = self.places.database
-        connection = psycopg2.connect(
-            host=where["PGHOST"], port=where["PGPORT"], dbname=where["PGDATABASE"],
-            user=where["PGUSER"], password=where["PGPASSWORD"], connect_timeout=5,
-        )  # fmt: skip
-        try:
-            with connection, connection.cursor() as cursor:
-                cursor.executemany(insert, rows)
-        finally:
-            connection.close()
+        with transaction(self.places.database) as cursor:
+            cursor.executemany(insert, rows)
 
     def configure(self, number: int) -> None:
         """Make configuration ``number`` current; a fresh Vault gets its history first, so that numbers agree."""

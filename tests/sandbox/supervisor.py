@@ -16,6 +16,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from hvac.exceptions import VaultError
+from kubernetes.client.exceptions import ApiException
+
 from tests.sandbox.external import External
 from tests.sandbox.process import PR_SET_PDEATHSIG, NotReady, wait_until
 from tests.sandbox.stack import ENDPOINTS, ROOT, Stack, check_tools, read_endpoints, started
@@ -69,11 +72,13 @@ def supervise(directory: Path) -> int:
         stack = Stack(directory, external)
         try:
             stack.start()
-        except NotReady as error:
-            print(error, flush=True)
+            _watch(stack, stop)
+            stack.stop()
+        except (NotReady, ApiException, VaultError, OSError) as error:
+            print(str(error).strip() or repr(error), flush=True)
             return 1
-        _watch(stack, stop)
-        stack.stop()
+        finally:
+            _lock_file(directory).write_text("")
     return 0
 
 
@@ -93,7 +98,8 @@ def up(directory: Path, *, bound: bool = False, environment: Mapping[str, str] |
     ``bound``: it ends when this process does, however that ends. ``environment`` is added to this process' own.
     """
     if running(directory):
-        wait_until((directory / ENDPOINTS).exists, START_SECONDS, f"the sandbox in {directory}")
+        begun = (directory / ENDPOINTS).exists
+        wait_until(lambda: begun() or not running(directory), START_SECONDS, f"the sandbox in {directory}")
         return read_endpoints(directory)
     wanted = {**os.environ, **(environment or {}), "SANDBOX_DIR": str(directory)}
     check_tools()
@@ -135,6 +141,7 @@ def down(directory: Path) -> bool:
     """End the sandbox in ``directory`` and wait until all of it is gone; False if none was running."""
     was_running = running(directory)
     if was_running:
+        wait_until(lambda: _lock_file(directory).read_text() != "", 5, f"the supervisor's pid in {directory}")
         pid = int(_lock_file(directory).read_text())
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
