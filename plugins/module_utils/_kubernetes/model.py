@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .._module import RollbackError
 from .identity import images_of
 
 Json = dict[str, Any]
@@ -69,9 +70,13 @@ class Workload:
             Container(item["name"], item.get("current") or None, item.get("previous") or None)
             for item in params.get("containers") or []
         )
-        return cls(
-            params.get("kind") or "Deployment", params["name"], params["namespace"], containers, params.get("template")
-        )
+        if not containers:
+            raise RollbackError(
+                f"{params['namespace']}/{params['name']} has no containers, so nothing tells its version; name "
+                "at least one container with its current and its previous image"
+            )
+        kind = params.get("kind") or "Deployment"
+        return cls(kind, params["name"], params["namespace"], containers, params.get("template"))
 
 
 @dataclass(frozen=True)

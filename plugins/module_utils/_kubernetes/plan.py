@@ -112,8 +112,7 @@ def restored_replicas(observed: Observed, options: Options) -> int:
 def _quiesce(observed: Observed, options: Options) -> Plan:
     where = position(observed)
     if where == PREVIOUS:
-        note = f"{observed.workload} runs the previous version already, so it keeps running"
-        return Plan(observed, observed.live, observed.replicas, "", "none", notes=(note,))
+        return Plan(observed, observed.live, observed.replicas, "", "none")
     _refuse_unless_ready(observed, options, where)
     target = find_target(observed)  # what cannot be brought back is not taken down
     after = copy.deepcopy(observed.live)
@@ -168,8 +167,7 @@ def _restore(observed: Observed, options: Options) -> Plan:
 
 def _restart(observed: Observed, options: Options) -> Plan:
     if not observed.replicas:
-        note = f"{observed.workload} has no pods; those to come start with the new configuration"
-        return Plan(observed, observed.live, 0, "", "none", notes=(note,))
+        return Plan(observed, observed.live, 0, "", "none")
     after = copy.deepcopy(observed.live)
     metadata = after["spec"]["template"].setdefault("metadata", {})
     marks = metadata.get("annotations") or {}

@@ -150,6 +150,18 @@ class Namespace:
         self.patch(kind, name, {"spec": {"replicas": replicas}})
         self.settle(name, kind)
 
+    def enforces_quotas(self) -> bool:
+        """Whether a ResourceQuota keeps a pod out."""
+        self.create("ResourceQuota", "none", {"spec": {"hard": {"pods": "0"}}})
+        try:
+            self.create("Pod", "probe", {"spec": template("probe", "shop:1.4.1")["spec"]})
+        except ApiError as error:
+            return error.status == 403
+        finally:
+            self.api.delete(self.path("ResourceQuota", "none"))
+        self.api.delete(self.path("Pod", "probe"))
+        return False
+
     def addresses(self, name: str = "api") -> list[str]:
         """Where a Service would send traffic: pods that are ready and not leaving."""
         return [

@@ -152,8 +152,24 @@ def test_the_autoscalers_floor_and_ceiling_are_respected(released: Namespace) ->
     released.rollout("quiesced")
     released.create("HorizontalPodAutoscaler", "api", {"spec": bounds}, "autoscaling/v2")
     assert released.info()["hpa"] == {"name": "api", "min": 3, "max": 5}
-    released.rollout("rolled_back")
-    assert released.replicas() == 3
+    [entry] = released.rollout("rolled_back")["workloads"]
+    assert entry["after"]["replicas"] == 3
+
+
+def test_an_autoscaler_may_scale_while_the_rollback_is_followed(released: Namespace) -> None:
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "api"}
+    bounds = {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": 5}
+    released.create("HorizontalPodAutoscaler", "api", {"spec": bounds}, "autoscaling/v2")
+
+    def scale() -> None:
+        released.until(lambda: released.images() == ["shop:1.4.1"])
+        released.patch("Deployment", "api", {"spec": {"replicas": 3}})
+
+    scaler = threading.Thread(target=scale)
+    scaler.start()
+    [entry] = released.rollout("rolled_back", soak=1)["workloads"]
+    scaler.join()
+    assert (entry["before"]["replicas"], entry["after"]["replicas"]) == (2, 3)
 
 
 def test_quiesced_means_the_last_pod_is_gone(namespace: Namespace) -> None:
@@ -217,6 +233,8 @@ def test_a_rollback_that_can_never_succeed_fails_within_seconds(
 
 def test_a_full_quota_is_told_in_seconds(released: Namespace) -> None:
     """A full quota shows as ReplicaFailure while Progressing still tells the old success."""
+    if not released.enforces_quotas():
+        pytest.skip("this cluster does not enforce ResourceQuotas")
     released.rollout("quiesced")
     released.create("ResourceQuota", "small", {"spec": {"hard": {"pods": "1"}}})
     started = time.monotonic()
@@ -335,7 +353,14 @@ def test_a_gradual_rollback_fails_no_request(released: Namespace) -> None:
     assert len(answers) / entry["seconds"] > 30
 
 
-def test_the_manifests_digest_is_compared_with_what_runs(released: Namespace) -> None:
-    digest = "sha256:" + "a" * 64
-    entry = released.info(workloads=[released.workload(current=f"shop:1.4.2@{digest}")])
-    assert entry["position"] == "release"
+@pytest.mark.parametrize("name", ["ghost", "api"])
+def test_what_is_not_there_is_one_clear_error(namespace: Namespace, name: str) -> None:
+    """A list in a namespace that does not exist is 200 with no items."""
+    workload = {**namespace.workload(name), **({"namespace": "nowhere"} if name == "api" else {})}
+    with pytest.raises(RollbackError, match=f"there is no Deployment {workload['namespace']}/{name}; look: kubectl"):
+        namespace.rollout("rolled_back", [workload])
+
+
+def test_a_workload_without_containers_is_refused(namespace: Namespace) -> None:
+    with pytest.raises(RollbackError, match="has no containers"):
+        namespace.rollout("rolled_back", [{"name": "api", "namespace": namespace.name, "containers": []}])

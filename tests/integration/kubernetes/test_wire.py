@@ -210,3 +210,77 @@ def test_one_refusal_refuses_all_workloads_before_any_write() -> None:
         with pytest.raises(RollbackError, match="neither the release"):
             rollout.plan([workload("1.4.3", "1.4.1"), workload("7", "6")])
     assert table.patches == []
+
+
+class Static:
+    """Lists and single objects that never change by themselves; watches in which nothing happens."""
+
+    def __init__(self, objects: dict[str, list[Json]]) -> None:
+        self.objects = objects
+        self.deleted: list[str] = []
+
+    def __call__(self, method: str, path: str, query: dict[str, str], _body: Any) -> Answer:
+        parts = path.split("/")
+        if method == "DELETE":
+            self.deleted.append(parts[-1])
+            return 200, {}
+        if query.get("watch"):
+            return 200, silence()
+        if parts[-1] in self.objects:
+            return 200, {"metadata": {"resourceVersion": "1"}, "items": self.objects[parts[-1]]}
+        return 200, self.objects[parts[-2]][0]
+
+
+def test_a_full_quota_ends_the_waiting_though_progressing_tells_the_old_success(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(PATIENCE, "FailedCreate", 0.3)  # type: ignore[arg-type]
+    objects, message = recording("api_server"), 'pods "api-server-x" is forbidden: exceeded quota: small'
+    failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message}
+    live = objects["deployment"]
+    live["status"] |= {"readyReplicas": 1, "availableReplicas": 1, "replicas": 1, "updatedReplicas": 1}
+    live["status"]["conditions"].append(failure)
+    lists = {"deployments": [live], "replicasets": objects["replicasets"], "pods": objects["pods"][:1]}
+    with (
+        TableServer(Static(lists)) as server,
+        pytest.raises(RollbackError, match=r"FailedCreate: .*exceeded quota: small"),
+    ):
+        waiter(server, live, [], 30).until_serving(3, soak=0)
+
+
+def test_a_stateful_set_gets_out_of_the_dead_end_of_a_pod_that_is_never_ready() -> None:
+    """Its controller waits for the broken pod of the release for ever: "Forced rollback" in the documentation."""
+    template = {
+        "metadata": {"labels": {"app": "db"}},
+        "spec": {"containers": [{"name": "api", "image": "shop/api-server:1.4.1"}]},
+    }
+    owner = [{"kind": "StatefulSet", "name": "db", "uid": "u", "controller": True}]
+    meta = {"namespace": "production", "resourceVersion": "1"}
+    live = {
+        "metadata": {**meta, "name": "db", "uid": "u", "generation": 3},
+        "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "db"}}, "template": template},
+        "status": {"observedGeneration": 3, "replicas": 2, "readyReplicas": 1},
+    }
+    revision = {
+        "metadata": {**meta, "name": "db-1", "uid": "db-1", "ownerReferences": owner},
+        "data": {"spec": {"template": template}},
+        "revision": 3,
+    }
+
+    def pod(index: int, hash_label: str, ready: bool) -> Json:
+        labels = {"app": "db", "controller-revision-hash": hash_label}
+        return {
+            "metadata": {**meta, "name": f"db-{index}", "uid": f"p{index}", "labels": labels, "ownerReferences": owner},
+            "spec": {"nodeName": "node1"},
+            "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": str(ready)}]},
+        }
+
+    pods = [pod(0, "db-2", ready=True), pod(1, "db-2", ready=False)]
+    table = Static({"statefulsets": [live], "controllerrevisions": [revision], "pods": pods, "events": []})
+    container = Container("api", "shop/api-server:1.4.2", "shop/api-server:1.4.1")
+    observed = assemble(Workload("StatefulSet", "db", "production", (container,)), live, (), ())
+    told: list[str] = []
+    with TableServer(table) as server, pytest.raises(RollbackError, match="not done after 1 s"):
+        Waiter(ApiServer(server.client()), observed, 1, told.append, threading.Event()).until_serving(2, soak=0)
+    assert table.deleted == ["db-1"]
+    assert any("removes pod db-1" in line for line in told)
