@@ -71,7 +71,7 @@ previous_database:
   description: The old database's name now. Null if there was none or nothing was changed.
   returned: success
   type: str
-  sample: shop_before_20260131T120000Z
+  sample: shop_before_20260131_120000
 seconds:
   description: Time the restore took.
   returned: success

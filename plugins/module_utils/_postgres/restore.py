@@ -133,7 +133,7 @@ def restore(
 ) -> Restored:
     """Load, compare, swap. Until the swap the live database is not touched, and the swap is one transaction."""
     started = time.monotonic()
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    stamp = datetime.now(UTC).strftime("%Y%m%d_%H%M%S")
     name = connection.database
     new = connection.to(f"{name[:40]}_restored_{secrets.token_hex(3)}")
     create_database(connection, new.database, manifest)

@@ -1,0 +1,253 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Rehearse a way down on a scratch copy of the database."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: migration_rehearse
+short_description: Rehearse a way down on a scratch copy of the database
+version_added: 0.1.0
+author: The octalume.rollback authors (@octalume)
+description:
+  - Restores a backup of M(octalume.rollback.postgres_backup) into a scratch database on the same server, takes its
+    schema down to O(target) with the migration tool, and tells how long it took, which rows, columns and objects it
+    cost, and whether the schema is then the one of the previous release. The scratch database is dropped at the end.
+  - Proves the backup on the way, since the copy is compared with the backup's manifest first.
+  - Makes sure that the tool goes to the copy before it runs a step, by asking it for the version while nobody may
+    connect to the copy. A tool that answers all the same is refused, because it would go down on the live database.
+options:
+  path:
+    description: The backup; its manifest C(<path>.json) lies beside it.
+    type: path
+    required: true
+  release:
+    description: The release the backup must belong to.
+    type: str
+  target:
+    description: Version to go down to.
+    type: str
+    required: true
+  schema_fingerprint:
+    description: The fingerprint the schema had in the previous release. Without it the schema is not judged.
+    type: str
+  budget:
+    description:
+      - Seconds the restore may take, as estimated from the time of the backup. If the estimate is longer, nothing is
+        done and RV(verdict) is V(inconclusive). Without it there is no limit but O(timeout).
+    type: float
+  jobs:
+    description: Parallel jobs of C(pg_restore).
+    type: int
+    default: 2
+  timeout:
+    description: Seconds the restore, and then the steps, may take.
+    type: float
+    default: 3600
+  bin_directory:
+    description: Directory of C(pg_restore). Without it the newest one of the host is used.
+    type: path
+  tool:
+    description:
+      - The migration tool.
+      - V(command) is any program that keeps the contract of the plan template, see the notes.
+    type: str
+    choices: [alembic, command, dbmate, django, flyway, golang-migrate, liquibase, sqitch]
+    default: command
+  command:
+    description:
+      - The words the tool is called with, without a shell. They may lead to another place, like
+        V(["kubectl", "exec", "deploy/api-server", "--", "./migrate.sh"]).
+      - Without it V(./migrate.sh), V(alembic), V(python3 manage.py), V(dbmate), V(sqitch), V(flyway), V(liquibase) or
+        V(migrate).
+      - Going down from a version needs the scripts of the release that brought it.
+    type: list
+    elements: str
+  chdir:
+    description: Directory to run the tool in.
+    type: path
+  environment:
+    description:
+      - Variables for the tool, beside the ones that the connection options give it (C(PGHOST) and its companions, and
+        C(DATABASE_URL) and the like for tools that want those).
+      - Values whose names speak of passwords, tokens, keys, secrets or addresses are not shown.
+    type: dict
+    default: {}
+  env_name:
+    description: Environment for C(--env) of O(tool=command).
+    type: str
+  app:
+    description: Application whose migrations are meant, required for O(tool=django).
+    type: str
+  down_scripts:
+    description:
+      - Where the SQL of the steps down is, below O(chdir).
+      - For O(tool=command) a glob of files whose names begin with the version, like V(migrations/*.down.sql); without
+        it missing steps and losses cannot be seen beforehand.
+      - For the other tools that keep files a directory, by default C(db/migrations) (dbmate), C(revert) (sqitch),
+        C(sql) (Flyway) and C(migrations) (golang-migrate). Alembic, Django and Liquibase write the SQL themselves.
+    type: str
+notes:
+  - >-
+    The contract of O(tool=command) is C(PROGRAM up|down|status --env ENVIRONMENT --to-version N). C(status) ends with
+    0 and prints one line C(version: N), or nothing but the number. It may also print C(applied: N NAME) once per
+    applied migration, C(pending: ...) and C(dirty: true). C(down) leaves the schema at C(N) and ends with another
+    status if it cannot.
+extends_documentation_fragment:
+  - octalume.rollback.attributes
+  - octalume.rollback.postgres
+attributes:
+  idempotent:
+    support: full
+    description: Leaves nothing behind, so it never reports a change.
+"""
+
+EXAMPLES = r"""
+- name: What would going down cost
+  octalume.rollback.migration_rehearse:
+    path: /var/backups/shop/1.4.2.dump
+    release: 1.4.2
+    command: [./migrate.sh]
+    chdir: /srv/shop
+    env_name: production
+    login_host: db.example.com
+    login_user: postgres
+    login_password: "{{ vault_postgres_password }}"
+    login_db: shop
+    target: "41"
+    budget: 60
+"""
+
+RETURN = r"""
+verdict:
+  description:
+    - V(pass) if the steps ran and the schema is O(schema_fingerprint), where that is given. V(fail) if the schema is
+      another one. V(inconclusive) if the restore does not fit O(budget), and in check mode.
+    - A step that fails fails the task.
+  returned: success
+  type: str
+note:
+  description: Why the verdict is not V(pass).
+  returned: success
+  type: str
+from:
+  description: The version before, in the copy.
+  returned: when it was rehearsed
+  type: str
+to:
+  description: The version after, in the copy.
+  returned: when it was rehearsed
+  type: str
+steps:
+  description: The steps, newest first, each with C(version), C(to), C(name) and C(seconds). Locks are held for no
+    longer.
+  returned: when it was rehearsed
+  type: list
+  elements: dict
+loss:
+  description: What was lost, counted before and after, like RV(octalume.rollback.migration_info#module:loss).
+  returned: when it was rehearsed
+  type: dict
+columns_renamed:
+  description: Columns that only have another name now.
+  returned: when it was rehearsed
+  type: dict
+objects_gone:
+  description: Objects of the schema before that are not in it after.
+  returned: when it was rehearsed
+  type: list
+  elements: str
+  sample: ["column public.orders.loyalty_points integer not null default 0"]
+objects_new:
+  description: Objects of the schema after that were not in it before.
+  returned: when it was rehearsed
+  type: list
+  elements: str
+schema_fingerprint:
+  description: Fingerprint of the schema after.
+  returned: when it was rehearsed
+  type: str
+"""
+
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.octalume.rollback.plugins.module_utils._migrations.arguments import MIGRATION, tool_from
+from ansible_collections.octalume.rollback.plugins.module_utils._migrations.migrator import Limits
+from ansible_collections.octalume.rollback.plugins.module_utils._migrations.rehearsal import (
+    Rehearsal,
+    on_copy,
+    rehearse,
+)
+from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, run_module
+from ansible_collections.octalume.rollback.plugins.module_utils._postgres.arguments import (
+    connection_from,
+    connection_options,
+)
+from ansible_collections.octalume.rollback.plugins.module_utils._postgres.plan import proof_level
+from ansible_collections.octalume.rollback.plugins.module_utils._postgres.programs import find_programs
+from ansible_collections.octalume.rollback.plugins.module_utils._postgres.restore import Request, inspect
+from ansible_collections.octalume.rollback.plugins.module_utils._postgres.scratch import demand_equal, scratch_copy
+
+ARGUMENTS: dict[str, Any] = {
+    "argument_spec": {
+        **MIGRATION,
+        **connection_options(),
+        "path": {"type": "path", "required": True},
+        "release": {"type": "str"},
+        "target": {"type": "str", "required": True},
+        "schema_fingerprint": {"type": "str"},
+        "budget": {"type": "float"},
+        "jobs": {"type": "int", "default": 2},
+        "timeout": {"type": "float", "default": 3600},
+        "bin_directory": {"type": "path"},
+    },
+    "supports_check_mode": True,
+}
+
+
+def told(done: Rehearsal, wanted: str | None) -> dict[str, Any]:
+    """The result of a rehearsal that ran to its end."""
+    fits = wanted is None or wanted == done.schema_fingerprint
+    return {
+        "changed": False,
+        "verdict": "pass" if fits else "fail",
+        "note": "" if fits else f"the schema after is not the expected one ({wanted})",
+        "from": done.plan.current,
+        "to": done.plan.target,
+        "steps": done.descent.steps,
+        "loss": done.preview.as_dict(),
+        "columns_renamed": dict(done.renamed),
+        "objects_gone": list(done.gone),
+        "objects_new": list(done.new),
+        "schema_fingerprint": done.schema_fingerprint,
+    }
+
+
+def run(call: Call) -> dict[str, Any]:
+    """Restore a copy, go down on it, drop it."""
+    params = call.params
+    connection = connection_from(params)
+    tool = tool_from(call)
+    request = Request(Path(params["path"]).absolute(), params["release"], params["jobs"], False, params["timeout"])
+    programs = find_programs(params["bin_directory"])
+    manifest = inspect(connection, request)
+    level, _ = proof_level("restore", params["budget"], manifest.seconds)
+    if level != "restore" or call.check_mode:
+        note = "check mode" if call.check_mode else f"a restore does not fit the budget of {params['budget']:g} s"
+        return {"changed": False, "verdict": "inconclusive", "note": f"not rehearsed: {note}"}
+    timeout, jobs = params["timeout"], params["jobs"]
+    with scratch_copy(connection, request.path, manifest, programs, jobs=jobs, timeout=timeout) as copy:
+        demand_equal(copy, manifest, timeout)
+        done = rehearse(params["tool"], on_copy(tool, copy), copy, params["target"], Limits(tool=timeout))
+    return told(done, params["schema_fingerprint"])
+
+
+def main() -> None:
+    """Run as an ordinary module."""
+    run_module(ARGUMENTS, run)
+
+
+if __name__ == "__main__":
+    main()
