@@ -157,7 +157,9 @@ options:
         type: float
         required: true
   retries:
-    description: How often a query is repeated, with growing pauses, when the server is down, starting or overloaded.
+    description:
+      - How often a query is repeated, with growing pauses, when the server is down, starting or overloaded. One that
+        ran into O(timeout) is not repeated.
     type: int
     default: 2
   concurrency:

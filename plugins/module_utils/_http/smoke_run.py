@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from urllib.parse import quote, urlencode
 
 from .client import Http, HttpFault, Request
+from .options import SHORTEST
 from .smoke_judge import judge, judge_fault, plain, same
 from .smoke_model import CommandTest, HttpTest, SmokeOutcome, SmokeTest, SqlTest, TcpTest, Try, filled, order
 from .verdict import Verdict
@@ -21,7 +22,6 @@ try:
 except ImportError:  # pragma: no cover - needed by SQL tests alone
     psycopg2 = None  # type: ignore[assignment,unused-ignore]
 
-SHORTEST_SECRET = 4  # blanking shorter values would blank half of every message
 Finished = tuple[SmokeOutcome, Mapping[str, str]]
 
 
@@ -57,7 +57,7 @@ class SmokeRunner:
                     outcome, extracted = future.result()
                     outcomes[running.pop(future)] = outcome
                     values.update(extracted)
-                    found.update(value for value in extracted.values() if len(value) >= SHORTEST_SECRET)
+                    found.update(value for value in extracted.values() if len(value) >= SHORTEST)
         return [outcomes[test.name] for test in tests]
 
     def _until_good(self, test: SmokeTest, values: Mapping[str, str], end: float) -> Finished:
@@ -100,7 +100,7 @@ def _not_run(test: SmokeTest, missed: Iterable[str]) -> SmokeOutcome:
 
 def _without(message: str, values: Iterable[str]) -> str:
     """``message`` without any of ``values``, the longest ones first."""
-    for value in sorted((value for value in values if len(value) >= SHORTEST_SECRET), key=len, reverse=True):
+    for value in sorted((value for value in values if len(value) >= SHORTEST), key=len, reverse=True):
         message = message.replace(value, "***")
     return message
 

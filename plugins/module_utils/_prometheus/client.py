@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
-from .._http.client import OWN_FAULTS, Answer, Http, HttpFault, Request, shown
+from .._http.client import Answer, Fault, Http, HttpFault, Request, shown
 from .model import Reply, Series, Window
 
 NOT_NOW = (429, 502, 503, 504)
@@ -51,6 +51,7 @@ class PrometheusClient:
         self.timeout = timeout
         self.retries = retries
         self.method = "POST"
+        self.gave_up = False
 
     def now(self) -> float:
         """The server's clock: the window must not depend on how well this machine's clock is set."""
@@ -72,7 +73,9 @@ class PrometheusClient:
             try:
                 return parse(self._once(endpoint, parameters), window)
             except _NotNow:
-                if not left:
+                if not left or self.gave_up:
+                    # A thousand queries must not each find out for themselves that the server is gone.
+                    self.gave_up = True
                     raise
                 time.sleep(pause)
                 pause *= 2
@@ -90,7 +93,8 @@ class PrometheusClient:
         try:
             answer = self.http.send(request)
         except HttpFault as fault:
-            kind = QueryError if fault.kind in OWN_FAULTS else _NotNow
+            # A question that took all its time once is not asked again: the answer is needed now.
+            kind = _NotNow if fault.kind in (Fault.REFUSED, Fault.BROKEN) else QueryError
             raise kind(fault.kind.value, f"Prometheus could not be asked: {fault.message}.") from None
         if answer.status in (405, 501) and self.method == "POST":
             self.method = "GET"  # a proxy in front lets only GET through

@@ -11,7 +11,7 @@ import math
 
 from .._http.verdict import WORST_FIRST, Verdict, combined
 from .explain import Findings, explain
-from .model import USABLE, Check, Outcome, Reply, Series, SeriesOutcome, State, Window
+from .model import Check, Outcome, Reply, Series, SeriesOutcome, State, Window
 
 NAN_STATES = {"no_data": State.NAN, "pass": State.GOOD, "fail": State.BAD}
 
@@ -75,25 +75,21 @@ def _series(
 ) -> SeriesOutcome:
     """Judge one series over the window."""
     states = states_of(check, window, series, load, ceiling)
-    samples = tuple((window.time(index), series.values[index]) for index in sorted(series.values))
     held = _held(states, window)
     # One missing evaluation may be a late scrape; a series that ended is missing at the last two.
     ended = window.count > 1 and all(state is State.ABSENT for state in states[-2:])
-    value = samples[-1][1] if samples else None
-    return SeriesOutcome(series.labels, verdict_of(check, states), states, samples, value, held, ended)
+    return SeriesOutcome(series.labels, verdict_of(check, states), states, series.values, window, held, ended)
 
 
 def verdict_of(check: Check, states: tuple[State, ...]) -> Verdict:
     """The verdict on one series from the states of all evaluations of its window."""
-    usable = [state for state in states if state in USABLE]
-    covered = len(usable) >= math.ceil(check.minimum_coverage * len(states) - 1e-9) and bool(usable)
-    if check.expects and State.BAD in usable:
+    bad, good = states.count(State.BAD), states.count(State.GOOD)
+    covered = bad + good >= max(1, math.ceil(check.minimum_coverage * len(states) - 1e-9))
+    if check.expects and bad:
         return Verdict.FAIL
     if not covered:
         return check.no_data
-    if not check.expects and State.GOOD not in usable:
-        return Verdict.FAIL
-    return Verdict.PASS
+    return Verdict.PASS if check.expects or good else Verdict.FAIL
 
 
 def _held(states: tuple[State, ...], window: Window) -> float:

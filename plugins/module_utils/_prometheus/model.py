@@ -116,14 +116,24 @@ class SeriesOutcome:
     labels: Mapping[str, str]
     verdict: Verdict
     states: tuple[State, ...]
-    samples: tuple[tuple[float, float], ...]
-    value: float | None
+    values: Mapping[int, float]
+    window: Window
     held: float
     ended: bool = False
 
+    @property
+    def samples(self) -> list[tuple[float, float]]:
+        """Time and value of every evaluation that returned one."""
+        return [(self.window.time(index), self.values[index]) for index in sorted(self.values)]
+
+    @property
+    def value(self) -> float | None:
+        """The newest value."""
+        return self.values[max(self.values)] if self.values else None
+
     def count(self, *states: State) -> int:
         """How many evaluations are in one of ``states``."""
-        return sum(state in states for state in self.states)
+        return sum(self.states.count(state) for state in states)
 
     @property
     def usable(self) -> int:

@@ -66,10 +66,20 @@ def test_nothing_listening_is_told_once_for_all_checks() -> None:
     assert result["failed_checks"] == []
 
 
-def test_what_cannot_pass_away_is_not_repeated() -> None:
-    with WireServer({"/api/v1/query": Reply(403, "denied")}) as wire:
-        ask(wire.url, retries=5)
+@pytest.mark.parametrize("reply", [Reply(403, "denied"), Reply(behave="hang")])
+def test_what_cannot_pass_away_is_not_repeated(reply: Reply) -> None:
+    with WireServer({"/api/v1/query": reply}) as wire:
+        ask(wire.url, retries=5, timeout=0.3)
         assert wire.count("/api/v1/query") == 1
+
+
+def test_a_server_that_goes_away_in_the_middle_is_waited_for_once() -> None:
+    checks = [{**CHECK, "name": f"check {number}", "query": f"errors{number}"} for number in range(200)]
+    with WireServer({"/api/v1/query": [vector("1000"), STARTING]}) as wire:
+        started = time.monotonic()
+        result = call(prometheus_threshold_info, url=wire.url, checks=checks, retries=2)
+        assert time.monotonic() - started < 10
+    assert {entry["error"] for entry in result["checks"]} == {"unavailable"}
 
 
 def test_a_proxy_that_allows_only_get_gets_get() -> None:
