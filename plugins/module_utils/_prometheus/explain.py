@@ -54,6 +54,8 @@ def explain(findings: Findings) -> str:
 
 
 def _empty(findings: Findings) -> str:
+    if findings.found:
+        return f"Every series ended within {findings.over}. Is the target still up?"
     when = f"in {findings.over}" if findings.window.count > 1 else "now"
     code = NOT_CODE.sub("", findings.check.query)
     if COMPARISON.search(code):

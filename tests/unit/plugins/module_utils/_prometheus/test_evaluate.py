@@ -93,6 +93,15 @@ def test_how_long_it_has_been_bad_is_told() -> None:
     assert result(outcome, 100)["held"] == 5
 
 
+def test_series_that_all_ended_are_told_from_a_query_that_returns_nothing() -> None:
+    check = read_check({"name": "x", "query": "q", "for": "9", "step": "1", "fail_if": "> 0.1", "ignore_ended": True})
+    outcome = judge(check, Window.of(check, 1000), Reply((series("gggg......"),)), None, None)
+    assert (outcome.verdict, outcome.message) == (
+        Verdict.INCONCLUSIVE,
+        "Every series ended within the last 9s. Is the target still up?",
+    )
+
+
 def test_samples_are_thinned_out_but_the_newest_stays() -> None:
     check = read_check({"name": "x", "query": "q", "for": "9", "step": "1", "fail_if": "> 0.1"})
     outcome = judge(check, Window.of(check, 1000), Reply((series("BBBBBBBBBg"),)), None, None)
