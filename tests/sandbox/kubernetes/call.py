@@ -102,7 +102,8 @@ class Call:
         if strict and unknown and not problems:
             problems = [f"strict decoding error: {', '.join(unknown)}"]
         if problems and source is not None:
-            shown = json.dumps(json.dumps(source, separators=(",", ":")))
+            metadata = {key: value for key, value in source["metadata"].items() if key != "managedFields"}
+            shown = json.dumps(json.dumps({**source, "metadata": metadata}, separators=(",", ":")))
             cause = errors.Cause("patch", "FieldValueInvalid", f"Invalid value: {shown}: {problems[0]}")
             raise errors.invalid(None, "", [cause])
         if problems:
@@ -128,7 +129,7 @@ class Call:
     def check_acceptable(self) -> None:
         """406 for a client that can read nothing of what the server writes."""
         accept = self.request.headers.get("Accept", "*/*")
-        readable = ("json", "yaml", "*/*", "application/*", "protobuf", "text/plain")
+        readable = ("json", "yaml", "*/*", "application/*", "protobuf")
         if accept and not any(word in accept for word in readable):
             offered = (
                 "application/json, application/yaml, application/vnd.kubernetes.protobuf, application/json;stream=watch, "

@@ -8,7 +8,7 @@ from typing import Any
 
 from .errors import ApiError
 from .kinds import EVENT
-from .meta import copy, now
+from .meta import copy, now, now_micro
 from .registry import Registry
 
 Object = dict[str, Any]
@@ -23,9 +23,10 @@ class Recorder:
         self._known: dict[tuple[str, ...], str] = {}
 
     def record(
-        self, item: Object, reason: str, message: str, component: str, *, warning: bool = False, field: str = "", host: str = ""
-    ) -> None:
-        """Tell that ``reason`` happened to ``item``; ``field`` names the container."""
+        self, item: Object, reason: str, message: str, component: str, *, warning: bool = False, field: str = "",
+        host: str = "", action: str = "",
+    ) -> None:  # fmt: skip
+        """Tell that ``reason`` happened to ``item``; ``field`` names the container; ``action``: of the newer events API."""
         metadata = item["metadata"]
         namespace = metadata.get("namespace", "default")
         key = (metadata["uid"], reason, message, component, field)
@@ -33,7 +34,7 @@ class Recorder:
         held = self.registry.store.find(EVENT, namespace, name) if name else None
         if held is not None:
             again = copy(held)
-            again.update(count=held["count"] + 1, lastTimestamp=now())
+            again.update(count=held.get("count", 1) + 1, lastTimestamp=now())
             self.registry.store.update(EVENT, again)
             return
         about = {"kind": item["kind"], "namespace": namespace, "name": metadata["name"], "uid": metadata["uid"]}
@@ -41,13 +42,17 @@ class Recorder:
         if field:
             about["fieldPath"] = field
         self._known[key] = f"{metadata['name']}.{time.time_ns():x}"
-        event = {
+        event: Object = {
             "kind": "Event", "apiVersion": "v1", "metadata": {"name": self._known[key], "namespace": namespace},
             "involvedObject": about, "reason": reason, "message": message,
             "source": {"component": component, **({"host": host} if host else {})},
             "firstTimestamp": now(), "lastTimestamp": now(), "count": 1, "type": "Warning" if warning else "Normal",
             "eventTime": None, "reportingComponent": component, "reportingInstance": host,
         }  # fmt: skip
+        if action:
+            del event["count"]
+            event |= {"source": {}, "firstTimestamp": None, "lastTimestamp": None, "eventTime": now_micro()}
+            event |= {"action": action, "reportingInstance": component}
         try:
             self.registry.create(EVENT, event, manager=component)
         except ApiError:

@@ -60,7 +60,10 @@ _POD_SUBRESOURCES = {
 }
 _RBAC = "rbac.authorization.k8s.io"
 
-NAMESPACE = Kind("", "v1", "namespaces", "Namespace", False, ("ns",), subresources={"status": STATUS})
+NAMESPACE = Kind(
+    "", "v1", "namespaces", "Namespace", False, ("ns",), verbs=tuple(verb for verb in ALL_VERBS if verb != "deletecollection"),
+    subresources={"status": STATUS},
+)  # fmt: skip
 NODE = Kind("", "v1", "nodes", "Node", False, ("no",), subresources={"proxy": _PROXY, "status": STATUS})
 POD = Kind("", "v1", "pods", "Pod", True, ("po",), ("all",), subresources=_POD_SUBRESOURCES)
 SERVICE = Kind("", "v1", "services", "Service", True, ("svc",), ("all",), subresources={"proxy": _PROXY, "status": STATUS})

@@ -151,7 +151,8 @@ class Kubelet:
         bound["status"]["conditions"] = [{**scheduled, "lastTransitionTime": now()}]
         self.store.update(POD, bound)
         name = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
-        self.cluster.events.record(bound, "Scheduled", f"Successfully assigned {name} to {node}", "default-scheduler")
+        text = f"Successfully assigned {name} to {node}"
+        self.cluster.events.record(bound, "Scheduled", text, "default-scheduler", action="Binding")
 
     def _unschedulable(self, pod: Object) -> None:
         count = len(self.store.list(NODE))
@@ -163,6 +164,6 @@ class Kubelet:
             condition["lastTransitionTime"] = waiting["status"]["conditions"][0]["lastTransitionTime"]
         waiting["status"]["conditions"] = [condition]
         self.store.update(POD, waiting)
-        self.cluster.events.record(pod, "FailedScheduling", text, "default-scheduler", warning=True)
+        self.cluster.events.record(pod, "FailedScheduling", text, "default-scheduler", warning=True, action="Scheduling")
         place = pod["metadata"]["namespace"], pod["metadata"]["name"]
         asyncio.get_running_loop().call_later(1.0, self._attend, *place)

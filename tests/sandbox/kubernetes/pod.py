@@ -19,6 +19,7 @@ from .meta import copy, now, seconds_since
 
 Object = dict[str, Any]
 _BACK_OFF, _BACK_OFF_LIMIT = 10.0, 300.0  # seconds, before haste
+_NEXT_LOOK = 15.0  # seconds, before haste, that a failed pull is shown as such until the kubelet looks again
 _LOST = "The container could not be located when the pod was terminated"
 
 
@@ -144,7 +145,8 @@ class PodWorker:
             state = self._terminated(run, code, status)
             status.update(state=state, ready=False, started=False)
             if self.stopping.is_set() or not self._restarts(code, once):
-                self.write()
+                if any("running" in found["state"] for found in self.mains.values()):
+                    self.write()  # the last one's end is told together with the pod's
                 return
             self.write()
             if seconds_since(run.started_at) > _BACK_OFF_LIMIT * 2:
@@ -231,7 +233,7 @@ class PodWorker:
             self.tell("Failed", f'Failed to pull image "{image}": {text}', name, warning=True)
             status["state"] = {"waiting": {"reason": "ErrImagePull", "message": text}}
             self.write()
-            await asyncio.sleep(wait / self.cluster.settings.haste)
+            await asyncio.sleep(_NEXT_LOOK / self.cluster.settings.haste)
             hold = f'Back-off pulling image "{image}"'
             self.tell("BackOff", hold, name)
             status["state"] = {"waiting": {"reason": "ImagePullBackOff", "message": f"{hold}: ErrImagePull: {text}"}}
@@ -333,10 +335,12 @@ class PodWorker:
         for task in tasks:
             task.cancel()
         lost = {"exitCode": 137, "reason": "ContainerStatusUnknown", "message": _LOST, "startedAt": None, "finishedAt": None}
+        self.sandbox = False
+        if any(name not in self.runs for name in self.mains):
+            self.write()
         for name, status in self.mains.items():
             if "terminated" not in status["state"]:
                 back = status["lastState"] if name in self.runs and status["lastState"] else {"terminated": lost}
                 status.update(state=back, ready=False, started=False)
-        self.sandbox = False
         self.finished = True
         self.write()

@@ -54,6 +54,8 @@ class Registry:
             defaults.new_pod(new)
         elif kind.plural in ("deployments", "daemonsets", "statefulsets", "replicasets", "jobs"):
             new["status"] = _first_status(kind)
+        elif kind.plural == "poddisruptionbudgets":
+            new["status"] = {"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0}
         for admit in self.admissions:
             admit(kind, new, dry_run)
         managed_fields.record(kind, {"metadata": {}}, new, manager, "Update")
@@ -148,7 +150,9 @@ class Registry:
                     metadata["generation"] += 1
             return (new if dry_run else self.store.update(kind, new)), False
         if kind.plural == "pods":
-            metadata.update(deletionGracePeriodSeconds=0, deletionTimestamp=metadata.get("deletionTimestamp", now()))
+            if "deletionTimestamp" not in metadata:
+                metadata.update(deletionTimestamp=now(), generation=metadata.get("generation", 0) + 1)
+            metadata["deletionGracePeriodSeconds"] = 0
         return (new if dry_run else self.store.remove(kind, new)), True
 
     def _delete_gracefully(self, kind: Kind, new: Object, grace: int, dry_run: bool) -> Object:

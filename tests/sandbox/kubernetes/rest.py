@@ -177,8 +177,10 @@ class Rest:
         options = await self._delete_options(call)
         selected = self._selected(call)
         items = [item for item in self.store.list(call.kind, call.namespace) if selected(item)]
-        left = [self.registry.delete(call.kind, item, options, dry_run=call.dry_run)[0] for item in items]
-        return call.render_list(left, {"resourceVersion": str(self.store.version)}), 200
+        metadata = {"resourceVersion": str(self.store.version)}
+        for item in items:
+            self.registry.delete(call.kind, item, options, dry_run=call.dry_run)
+        return call.render_list(items, metadata), 200
 
     @staticmethod
     async def _delete_options(call: Call) -> Object:

@@ -15,6 +15,7 @@ from . import certificates
 from .access import Access, User
 from .cluster import Cluster, Settings
 from .deployments import DeploymentController
+from .disruption import DisruptionController
 from .endpoints import EndpointsController
 from .garbage import GarbageCollector, NamespaceController, TokenController
 from .http import Api
@@ -33,11 +34,16 @@ _SELF = [
 ]  # fmt: skip
 _EVERYTHING = [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}, {"verbs": ["*"], "nonResourceURLs": ["*"]}]
 _READ = [{"verbs": ["get", "list", "watch"], "apiGroups": ["*"], "resources": ["*"]}]
+_ISSUER = ["/.well-known/openid-configuration", "/.well-known/openid-configuration/", "/openid/v1/jwks", "/openid/v1/jwks/"]
 _ROLES: dict[str, tuple[list[Object], list[str]]] = {
     "cluster-admin": (_EVERYTHING, ["system:masters"]),
     "view": (_READ, []),
     "system:basic-user": (_SELF, ["system:authenticated"]),
     "system:discovery": ([{"verbs": ["get"], "nonResourceURLs": _DISCOVERY}], ["system:authenticated"]),
+    "system:service-account-issuer-discovery": (
+        [{"verbs": ["get"], "nonResourceURLs": _ISSUER}],
+        ["system:serviceaccounts"],
+    ),
     "system:public-info-viewer": (
         [{"verbs": ["get"], "nonResourceURLs": _HEALTH}],
         ["system:authenticated", "system:unauthenticated"],
@@ -75,6 +81,7 @@ async def serve(settings: Settings, port: int, users: dict[str, str]) -> AsyncIt
     EndpointsController(cluster)
     DeploymentController(cluster)
     ReplicaSetController(cluster)
+    DisruptionController(cluster)
     GarbageCollector(cluster)
     NamespaceController(cluster)
     TokenController(cluster, access)

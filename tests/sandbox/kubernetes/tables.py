@@ -46,6 +46,8 @@ def modern_event(event: Object) -> Object:
             continue
         if key in deprecated:
             new[f"deprecated{deprecated[key]}"] = value
+        elif key == "reportingInstance" and not value:
+            continue
         elif key == "reportingComponent":
             new["reportingController"] = value
         else:
