@@ -22,10 +22,10 @@ except ImportError:
     kubernetes = ws_client = None
 
 try:
-    from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_MAP, AUTH_ARG_SPEC
+    from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
     from ansible_collections.kubernetes.core.plugins.module_utils.k8s import client as core
 except ImportError:
-    AUTH_ARG_MAP, AUTH_ARG_SPEC, core = {}, {}, None
+    AUTH_ARG_SPEC, core = {}, None
 
 AUTH_ARGUMENTS: dict[str, Any] = dict(AUTH_ARG_SPEC)
 """Login options of every module here; documented by the fragment ``kubernetes.core.k8s_auth_options``."""

@@ -33,7 +33,7 @@ def observe(cluster: Cluster, workload: Workload) -> Observed:
         if error.status == 404:
             raise RollbackError(
                 f"there is no {workload}; look: kubectl -n {workload.namespace} get {workload.kind.lower()}s"
-            ) from error
+            ) from None
         raise
     selector = {"labelSelector": selector_of(live)}
     history = cluster.get(path_of(HISTORIES[workload.kind], workload.namespace), selector)["items"]

@@ -34,7 +34,7 @@ def _suspend(cluster: Cluster, owner: Owner, *, dry_run: bool) -> bool:
     except ApiError as error:
         raise RollbackError(
             f"{owner.tool} ({owner.namespace}/{owner.name}) could not be suspended: {error.message}. {owner.advice}"
-        ) from error
+        ) from None
     return True
 
 

@@ -53,6 +53,10 @@ COLLECTIONS = {
 }
 
 
+PROBED = {"readinessProbe": {"httpGet": {"path": "/readyz", "port": 8080}, "periodSeconds": 1}}
+"""For tests in which it matters when a pod is ready; without it a pod is as soon as it has started."""
+
+
 def images() -> Json:
     """Versions of the test service, by image name."""
     argv = [sys.executable, str(Path(__file__).parent / "service.py")]
@@ -233,8 +237,7 @@ class Namespace:
 
 def template(name: str, image: str, **more: Any) -> Json:
     """A pod template of the test service."""
-    probe = {"httpGet": {"path": "/readyz", "port": 8080}, "periodSeconds": 1}
-    container = {"name": "main", "image": image, "readinessProbe": probe, **more}
+    container = {"name": "main", "image": image, **more}
     spec = {"containers": [container], "terminationGracePeriodSeconds": 5}
     return {"metadata": {"labels": {"app": name}}, "spec": spec}
 

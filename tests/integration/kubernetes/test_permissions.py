@@ -66,7 +66,7 @@ def test_the_last_words_of_a_failure_need_no_more_than_the_role(robot: Namespace
     robot.rollout("quiesced")
     crashing = robot.workload(previous="shop:crash", template=None)
     with pytest.raises(RollbackError, match="schema 42 expected"):
-        robot.rollout("rolled_back", [crashing], timeout=60)
+        robot.rollout("rolled_back", [crashing], timeout=60, soak=10)
 
 
 def test_every_missing_right_is_named_before_anything_is_touched(robot: Namespace) -> None:

@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
 
-from tests.integration.kubernetes.conftest import Json, Namespace, template
+from tests.integration.kubernetes.conftest import PROBED, Json, Namespace, template
 
 REPLICAS = "rollback.octalume.io/replicas"
 
@@ -221,7 +221,7 @@ def test_a_rollback_that_can_never_succeed_fails_within_seconds(
     namespace.history([{"image": bad, **container}, {"image": "shop:1.4.2", "envFrom": None}])
     started = time.monotonic()
     with pytest.raises(RollbackError) as caught:
-        namespace.rollout("rolled_back", [namespace.workload(previous=bad)], timeout=120)
+        namespace.rollout("rolled_back", [namespace.workload(previous=bad)], timeout=120, soak=10)
     assert time.monotonic() - started < 15
     assert re.search(rf"container main of pod api-\S+: ({reason})", caught.value.message)
     assert log in caught.value.message
@@ -251,7 +251,8 @@ def test_a_crash_after_readiness_is_caught_by_the_soak(namespace: Namespace) -> 
 
 
 def test_pods_that_are_never_ready_end_at_the_deadline_with_their_names(namespace: Namespace) -> None:
-    namespace.history(["shop:unready", "shop:1.4.2"], replicas=1)
+    unprobed = {"image": "shop:1.4.2", "readinessProbe": None}
+    namespace.history([{"image": "shop:unready", **PROBED}, unprobed], replicas=1)
     with pytest.raises(RollbackError, match=r"not done after 4 s: 1/1 updated, \S+ ready.*kubectl describe"):
         namespace.rollout("rolled_back", [namespace.workload(previous="shop:unready")], timeout=4)
 
@@ -269,8 +270,8 @@ def test_several_workloads_are_worked_on_at_once(namespace: Namespace) -> None:
 
 
 def test_one_failure_ends_the_waiting_for_the_others(namespace: Namespace) -> None:
-    for name, before in (("api", "shop:1.4.9"), ("worker", "shop:unready")):
-        namespace.history([before, "shop:1.4.2"], name, replicas=1)
+    for name, before in (("api", {"image": "shop:1.4.9"}), ("worker", {"image": "shop:unready", **PROBED})):
+        namespace.history([before, {"image": "shop:1.4.2", "readinessProbe": None}], name, replicas=1)
     workloads = [namespace.workload(previous="shop:1.4.9"), namespace.workload("worker", previous="shop:unready")]
     started = time.monotonic()
     with pytest.raises(RollbackError, match=r"PullBackOff|ErrImagePull") as caught:
@@ -319,14 +320,15 @@ def test_a_restart_replaces_every_pod_once(released: Namespace) -> None:
     assert {pod["metadata"]["name"] for pod in released.pods()} == after
 
 
-def test_a_gradual_rollback_fails_no_request(released: Namespace) -> None:
+def test_a_gradual_rollback_fails_no_request(namespace: Namespace) -> None:
     """At 60 requests a second to the ready pods, as a Service sends them."""
+    namespace.history(["shop:1.4.1", "shop:1.4.2"], container=PROBED)
     failures, answers, stop = list[str](), list[str](), threading.Event()
     endpoints: list[str] = []
 
     def follow() -> None:
         while not stop.wait(0.05):
-            endpoints[:] = released.addresses()
+            endpoints[:] = namespace.addresses()
 
     def load() -> None:
         begin, sent = time.monotonic(), 0
@@ -339,11 +341,11 @@ def test_a_gradual_rollback_fails_no_request(released: Namespace) -> None:
             except OSError as error:
                 failures.append(repr(error))
 
-    endpoints[:] = released.addresses()
+    endpoints[:] = namespace.addresses()
     threads = [threading.Thread(target=follow), threading.Thread(target=load)]
     for thread in threads:
         thread.start()
-    [entry] = released.rollout("rolled_back", soak=1)["workloads"]
+    [entry] = namespace.rollout("rolled_back", soak=1)["workloads"]
     stop.set()
     for thread in threads:
         thread.join()
