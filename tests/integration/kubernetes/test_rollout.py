@@ -218,7 +218,7 @@ def test_a_rollback_that_can_never_succeed_fails_within_seconds(
     namespace: Namespace, bad: str, container: Json, reason: str, log: str
 ) -> None:
     """The progress deadline tells it after 600 s."""
-    namespace.history([{"image": bad, **container}, {"image": "shop:1.4.2", "envFrom": None}])
+    namespace.history([{"image": bad, **PROBED, **container}, {"image": "shop:1.4.2", "envFrom": None}])
     started = time.monotonic()
     with pytest.raises(RollbackError) as caught:
         namespace.rollout("rolled_back", [namespace.workload(previous=bad)], timeout=120, soak=10)
@@ -227,7 +227,7 @@ def test_a_rollback_that_can_never_succeed_fails_within_seconds(
     assert log in caught.value.message
     assert caught.value.details["changed"] is True
     assert caught.value.details["workloads"][0]["error"]
-    # The healthy pods of the release serve on, and the same call ends the same way.
+    # The healthy pods of the release serve on.
     assert sum(pod["status"]["containerStatuses"][0]["ready"] for pod in namespace.pods()) == 2
 
 
