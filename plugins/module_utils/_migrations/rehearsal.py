@@ -89,10 +89,10 @@ def look(connection: Connection) -> State:
     """Schema, checksums and counts of values."""
     with frozen(connection, timeout=600, lock_timeout=30) as database:
         filled: dict[str, dict[str, int]] = {}
-        for (schema, table), (columns, _) in table_shapes(database).items():
-            counts = ", ".join(f"count({identifier(column)})" for column in columns) or "count(*)"
-            row = database.query(f"SELECT {counts} FROM {identifier(schema, table)}")[0]  # noqa: S608 - quoted
-            filled[f"{schema}.{table}"] = dict(zip(columns, row, strict=False))
+        for place, shape in table_shapes(database).items():
+            counts = ", ".join(f"count({identifier(column)})" for column in shape.columns) or "count(*)"
+            row = database.query(f"SELECT {counts} FROM {identifier(*place)}")[0]  # noqa: S608 - quoted
+            filled[".".join(place)] = dict(zip(shape.columns, row, strict=False))
         return State(frozenset(schema_lines(database)), read_tables(database), filled)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from .client import Database, identifier
 from .model import Table
@@ -16,7 +17,9 @@ SELECT n.nspname, c.relname,
              WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),
        ARRAY(SELECT a.attname::text FROM pg_index i
              JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
-             WHERE i.indrelid = c.oid AND i.indisprimary ORDER BY a.attname)
+             WHERE i.indrelid = c.oid AND i.indisprimary ORDER BY a.attname),
+       ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0
+             AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype))
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND c.relpersistence <> 't'
   AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%'
@@ -64,9 +67,19 @@ UNION ALL SELECT 'extension ' || extname || ' ' || extversion FROM pg_extension
 """
 
 
-def table_shapes(database: Database) -> dict[tuple[str, str], tuple[tuple[str, ...], tuple[str, ...]]]:
-    """``(schema, table)`` to its columns and the columns of its primary key."""
-    return {(row[0], row[1]): (tuple(row[2]), tuple(row[3])) for row in database.query(TABLES)}
+@dataclass(frozen=True)
+class Shape:
+    """A table's columns in their order, those of its primary key, and those that hold integers."""
+
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+    integers: frozenset[str]
+
+
+def table_shapes(database: Database) -> dict[tuple[str, str], Shape]:
+    """``(schema, table)`` to its shape."""
+    rows = database.query(TABLES)
+    return {(row[0], row[1]): Shape(tuple(row[2]), tuple(row[3]), frozenset(row[4])) for row in rows}
 
 
 def schema_lines(database: Database) -> list[str]:
@@ -79,26 +92,33 @@ def fingerprint(lines: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
-def checksum_statement(schema: str, table: str, columns: tuple[str, ...], key: tuple[str, ...]) -> str:
-    """One pass over a table: its row count, the whole-row sum where there is no key, then one sum per column."""
+def checksum_statement(schema: str, table: str, columns: tuple[str, ...], key: tuple[str, ...], shape: Shape) -> str:
+    """One pass over a table: its row count, the whole-row sum where there is no key, then one sum per column.
+
+    The seed is worked out for every column again, so integers, as most keys are, are hashed without being written out.
+    """
     seed = "0"
     for name in key:
-        seed = f"hashtextextended({identifier(name)}::text, {seed})"
+        value = identifier("octalume_row", name)
+        number = name in shape.integers
+        seed = f"hashint8extended({value}::bigint, {seed})" if number else f"hashtextextended({value}::text, {seed})"
     sums = ["count(*)", "NULL" if key else "coalesce(sum(hashtextextended(octalume_row::text, 0)), 0)::text"]
-    hashed = (f"hashtextextended(octalume_row.{identifier(name)}::text, {seed})" for name in columns)
+    hashed = (f"hashtextextended({identifier('octalume_row', name)}::text, {seed})" for name in columns)
     sums += [f"coalesce(sum({one}), 0)::text" for one in hashed]
     return f"SELECT {', '.join(sums)} FROM {identifier(schema, table)} AS octalume_row"  # noqa: S608 - quoted
 
 
-def read_table(database: Database, schema: str, table: str, columns: tuple[str, ...], key: tuple[str, ...]) -> Table:
-    """Count and checksum one table; a key column that is gone from ``columns`` is the caller's mistake."""
-    row = database.query(checksum_statement(schema, table, columns, key))[0]
+def read_table(
+    database: Database, place: tuple[str, str], columns: tuple[str, ...], key: tuple[str, ...], shape: Shape
+) -> Table:
+    """Count and checksum ``columns`` of the table at ``place`` (schema, table), which has ``shape`` now."""
+    row = database.query(checksum_statement(*place, columns, key, shape))[0]
     return Table(int(row[0]), dict(zip(columns, (str(value) for value in row[2:]), strict=True)), key, row[1])
 
 
 def read_tables(database: Database) -> dict[str, Table]:
     """``schema.table`` to what it holds, for every table a dump carries."""
     return {
-        f"{schema}.{table}": read_table(database, schema, table, columns, key)
-        for (schema, table), (columns, key) in table_shapes(database).items()
+        ".".join(place): read_table(database, place, shape.columns, shape.key, shape)
+        for place, shape in table_shapes(database).items()
     }

@@ -78,7 +78,7 @@ def _assert(database: Database, assertion: Mapping[str, Any]) -> Check:
 
 def _survivors(database: Database, manifest: Manifest, ignore: Sequence[str]) -> Survivors:
     shapes = table_shapes(database)
-    present = {f"{schema}.{table}": columns for (schema, table), (columns, _) in shapes.items()}
+    present = {".".join(place): shape.columns for place, shape in shapes.items()}
     return survivors(manifest.tables, present, ignore)
 
 
@@ -86,12 +86,13 @@ def _compare(database: Database, manifest: Manifest, left: Survivors) -> tuple[l
     """A check per surviving table, and the columns that only have another name now."""
     checks = []
     moved: dict[str, str] = {}
-    shapes = {f"{schema}.{table}": (schema, table) for schema, table in table_shapes(database)}
+    shapes = {".".join(place): (place, shape) for place, shape in table_shapes(database).items()}
     for name, columns in left.columns.items():
         recorded = manifest.tables[name]
         key = recorded.key if set(recorded.key) <= set(columns) else ()
         try:
-            found = read_table(database, *shapes[name], (*columns, *left.new[name]), key)
+            place, shape = shapes[name]
+            found = read_table(database, place, (*columns, *left.new[name]), key, shape)
             checks.append(judge_table(name, recorded, found))
             moved |= {f"{name}.{old}": new for old, new in renamed(recorded, found).items()}
         except QueryError as error:
