@@ -102,7 +102,7 @@ class Namespace:
     def get(self, kind: str, name: str) -> Json:
         return self.api.get(self.path(kind, name))
 
-    def list(self, kind: str) -> list[Json]:
+    def items(self, kind: str) -> list[Json]:
         items: list[Json] = self.api.get(self.path(kind))["items"]
         return items
 
@@ -189,7 +189,9 @@ class Namespace:
         validated = ArgumentSpecValidator(subject.ARGUMENTS["argument_spec"]).validate({**self.login, **params})
         assert not validated.error_messages, validated.error_messages
         given = validated.validated_parameters
-        return subject.run(Call(given, check_mode=check, warn=self.warned.append, progress=self.told.append))
+        call = Call(given, check_mode=check, warn=self.warned.append, progress=self.told.append)
+        result: Json = subject.run(call)
+        return result
 
     def info(self, **params: Any) -> Json:
         """What k8s_rollout_info tells of the one workload."""

@@ -8,6 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -29,10 +30,12 @@ class TableServer:
 
     def __init__(self, handler: Handler) -> None:
         self.requests: list[tuple[str, str, dict[str, str], Any]] = []
+        self.headers: list[Message] = []
         outer = self
 
         class Requests(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # head and body in one packet: two would wait for each other
 
             def _serve(self) -> None:
                 parts = urlsplit(self.path)
@@ -40,13 +43,14 @@ class TableServer:
                 length = int(self.headers.get("Content-Length") or 0)
                 body = json.loads(self.rfile.read(length)) if length else None
                 outer.requests.append((self.command, parts.path, query, body))
+                outer.headers.append(self.headers)
                 code, answer = handler(self.command, parts.path, query, body)
                 self.send_response(code)
                 if isinstance(answer, dict):
                     payload = json.dumps(answer).encode()
                     self.send_header("Content-Length", str(len(payload)))
-                    self._headers_buffer.append(b"\r\n" + payload)  # one packet: two would wait for each other
-                    self.flush_headers()
+                    self.end_headers()
+                    self.wfile.write(payload)
                     return
                 self.send_header("Transfer-Encoding", "chunked")
                 self.end_headers()

@@ -34,7 +34,9 @@ def arrange(namespace: Namespace, situation: str) -> None:
     """Make ``situation`` with the Deployment api."""
     images = {TRIAL: ["shop:1.4.1", "shop:1.4.0", "shop:1.4.2"], ALREADY: ["shop:1.4.0", "shop:1.4.1"]}
     images[GONE] = ["shop:1.4.9", "shop:1.4.2"]
-    limit = {"revisionHistoryLimit": 0} if situation == NO_HISTORY else {}
+    more: Json = {"annotations": {"team.example.com/owner": "shop"}}
+    if situation == NO_HISTORY:
+        more["revisionHistoryLimit"] = 0
     if situation == LABELS:
         other = template("api", "shop:1.4.1", env=[{"name": "OTHER", "value": "yes"}])
         other["metadata"]["labels"]["tier"] = "other"
@@ -42,8 +44,7 @@ def arrange(namespace: Namespace, situation: str) -> None:
         spec = {"replicas": 0, "selector": selector, "template": other}
         namespace.create("Deployment", "a-canary", {"spec": spec}, "apps/v1")
         namespace.until(lambda: namespace.revision("a-canary") == 1)
-    mark = {"annotations": {"team.example.com/owner": "shop"}}
-    namespace.history(images.get(situation, ["shop:1.4.1", "shop:1.4.2"]), replicas=1, **mark, **limit)
+    namespace.history(images.get(situation, ["shop:1.4.1", "shop:1.4.2"]), replicas=1, **more)
     if situation == PAUSED:
         namespace.patch("Deployment", "api", {"spec": {"paused": True}})
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
+from typing import Any
 
 import pytest
 from ansible_collections.octalume.rollback.plugins.module_utils._digest import digest
@@ -31,7 +32,7 @@ def configured(namespace: Namespace) -> Namespace:
     return namespace
 
 
-def look(namespace: Namespace, targets: list[Json], expected: dict[str, str], **params: object) -> Json:
+def look(namespace: Namespace, targets: list[Json], expected: dict[str, str], **params: Any) -> Json:
     digests = {name: digest(KEY, value) for name, value in expected.items()}
     params |= {"digests": digests, "digest_key": KEY, "prefix": "APP_"}
     targets = [{"namespace": namespace.name, **target} for target in targets]

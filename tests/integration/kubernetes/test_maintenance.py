@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
@@ -25,7 +26,7 @@ def shop(namespace: Namespace) -> Namespace:
     return namespace
 
 
-def switch(namespace: Namespace, state: str, **params: object) -> Json:
+def switch(namespace: Namespace, state: str, **params: Any) -> Json:
     service = {"name": "api", "namespace": namespace.name, "selector": {"app": "maintenance"}}
     return namespace.call("maintenance", state=state, service=service, timeout=1, **params)
 

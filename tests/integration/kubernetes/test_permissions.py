@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,7 +26,7 @@ def grant(namespace: Namespace, rules: list[Json]) -> None:
 
 
 @pytest.fixture
-def robot(namespace: Namespace, tmp_path: Path) -> Iterator[Namespace]:
+def robot(namespace: Namespace, tmp_path: Path) -> Namespace:
     """A release to roll back; modules are called by a user who has no rights yet."""
     values = {"APP_MODE": base64.b64encode(b"old").decode()}
     namespace.create("Secret", "app-config", {"data": values})

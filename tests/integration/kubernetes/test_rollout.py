@@ -101,7 +101,7 @@ def test_another_deployments_replica_set_with_the_same_labels_is_never_used(rele
 
 def test_without_history_the_manifest_is_enough(namespace: Namespace) -> None:
     namespace.history(["shop:1.4.1", "shop:1.4.2"], revisionHistoryLimit=0)
-    namespace.until(lambda: len(namespace.list("ReplicaSet")) == 1)
+    namespace.until(lambda: len(namespace.items("ReplicaSet")) == 1)
     entry = namespace.info()
     assert entry["target"]["source"] == "manifest"
     assert any("no revision" in problem for problem in entry["problems"])
@@ -115,7 +115,7 @@ def test_two_revisions_with_one_image_are_told_apart_by_the_record(namespace: Na
     namespace.history(["shop:1.4.1"])
     record = namespace.get("Deployment", "api")["spec"]["template"]
     namespace.release("shop:1.4.1", env=[{"name": "MODE", "value": "trial"}])
-    namespace.until(lambda: len(namespace.list("ReplicaSet")) == 2)
+    namespace.until(lambda: len(namespace.items("ReplicaSet")) == 2)
     namespace.release("shop:1.4.2")
     namespace.settle()
     assert namespace.info()["target"]["ambiguous"]

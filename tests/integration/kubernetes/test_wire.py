@@ -65,7 +65,7 @@ def test_a_real_rollout_is_followed_until_the_last_old_pod_is_gone() -> None:
 def test_a_real_bad_image_ends_the_waiting_with_container_and_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     events = recording("bad_image")
     live = next(event["object"] for event in events if event["t"] > 1.25 and event["object"]["kind"] == "Deployment")
-    monkeypatch.setitem(PATIENCE, "ErrImagePull", 0.3)  # type: ignore[arg-type]
+    monkeypatch.setitem(PATIENCE, "ErrImagePull", 0.3)
     with TableServer(Replay(events, 1.25, 13.0, speed=10)) as server:
         started = time.monotonic()
         with pytest.raises(RollbackError, match=r"container api of pod \S+: ErrImagePull: .*9\.9\.9") as caught:
@@ -234,7 +234,7 @@ class Static:
 def test_a_full_quota_ends_the_waiting_though_progressing_tells_the_old_success(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(PATIENCE, "FailedCreate", 0.3)  # type: ignore[arg-type]
+    monkeypatch.setitem(PATIENCE, "FailedCreate", 0.3)
     objects, message = recording("api_server"), 'pods "api-server-x" is forbidden: exceeded quota: small'
     failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message}
     live = objects["deployment"]
