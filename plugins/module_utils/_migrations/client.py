@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from .._module import RollbackError
@@ -22,16 +22,16 @@ class Runner(Protocol):
         ...
 
 
-def _ignore(_line: str) -> None:
+def ignore(_line: str) -> None:
     """Drop a line nobody listens for."""
 
 
 class ToolRunner:
     """Runs the tool as a child process; connection data reach it through its environment."""
 
-    def __init__(self, tool: Tool, environment: Mapping[str, str], progress: Callable[[str], None] = _ignore) -> None:
+    def __init__(self, tool: Tool, progress: Callable[[str], None] = ignore) -> None:
         self.tool = tool
-        self._environment = {**os.environ, **environment, **tool.environment}
+        self._environment = {**os.environ, **tool.environment}
         self._progress = progress
 
     def __call__(self, arguments: Sequence[str], *, timeout: float = 60) -> Completed:

@@ -14,6 +14,7 @@ from .model import Drop, Loss, Preview, Script, Step
 from .sql import drops
 
 QUERY_TIMEOUT = 60  # seconds
+SHORT = 1.0  # seconds a transaction of a live application may last
 RELATION = """
 SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = to_regclass(%s) AND c.relkind IN ('r', 'p')
@@ -26,30 +27,34 @@ COLUMN = "SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnam
 
 
 def wait_for_locks(connection: Connection, *, patience: float, terminate: bool) -> list[Holder]:
-    """Return once nobody holds a lock that a step down would wait for; the sessions that had to be ended.
+    """Return once nobody holds a lock that a step down would wait for long; the sessions that had to be ended.
 
-    After ``patience`` seconds whoever is left is named in a :class:`RollbackError`, or with ``terminate`` ended.
+    Short transactions come and go and are left to the lock limit of the statement itself. Who is still there after
+    ``patience`` seconds is named in a :class:`RollbackError`, or with ``terminate`` ended.
     """
-    deadline = time.monotonic() + patience
+    started = time.monotonic()
     with session(connection, statement_timeout=QUERY_TIMEOUT) as database:
-        while left := holders(database):
-            if time.monotonic() > deadline:
+        while True:
+            waited = time.monotonic() - started
+            present = holders(database)
+            lasting = [one for one in present if one.seconds >= min(SHORT, patience) or "advisory" in one.lock]
+            if not present or (not lasting and waited > min(SHORT, patience)):
+                return []
+            if lasting and waited > patience:
                 break
             time.sleep(0.1)
-        if left and not terminate:
+        if not terminate:
             raise RollbackError(
-                f"locks in {connection.place} are held by {'; '.join(map(str, left))}. End them, or set"
+                f"locks in {connection.place} are held by {'; '.join(map(str, lasting))}. End them, or set"
                 " terminate_blockers: true",
-                blockers=[blocker.__dict__ for blocker in left],
+                blockers=[one.__dict__ for one in lasting],
             )
-        for blocker in left:
-            database.query("SELECT pg_terminate_backend(%s, 5000)", (blocker.pid,))
-        if left and (stubborn := holders(database)):
-            raise RollbackError(
-                f"locks in {connection.place} are still held after ending {len(left)} sessions:"
-                f" {'; '.join(map(str, stubborn))}. Is the application quiesced?"
-            )
-    return left
+        for one in lasting:
+            database.query("SELECT pg_terminate_backend(%s, 5000)", (one.pid,))
+        ended = {one.pid for one in lasting}
+        if stubborn := [str(one) for one in holders(database) if one.pid in ended]:
+            raise RollbackError(f"sessions in {connection.place} could not be ended: {'; '.join(stubborn)}")
+    return lasting
 
 
 def end_sessions(connection: Connection, application: str) -> None:

@@ -15,7 +15,7 @@ from .._postgres.locks import Holder, holders
 from .._postgres.model import Connection
 from . import live
 from .adapters import ADAPTERS, Adapter, connection_environment
-from .client import ToolRunner
+from .client import ToolRunner, ignore
 from .model import Completed, Plan, Preview, Script, Status, Step, Tool
 from .plan import plan_down, same, script_problems
 
@@ -54,10 +54,6 @@ class Descent:
     output: list[str] = field(default_factory=list)
 
 
-def _ignore(_line: str) -> None:
-    """Drop a line nobody listens for."""
-
-
 class Migrator:
     """One database's schema and the tool that moves it."""
 
@@ -68,7 +64,7 @@ class Migrator:
         connection: Connection | None,
         *,
         limits: Limits | None = None,
-        progress: Callable[[str], None] = _ignore,
+        progress: Callable[[str], None] = ignore,
     ) -> None:
         self.connection = connection
         self.limits = limits or Limits()
@@ -78,7 +74,7 @@ class Migrator:
         if options := self.limits.options():
             environment["PGOPTIONS"] = f"{before} {options}".strip()
         self.tool = replace(tool, environment=environment)
-        self._run = ToolRunner(self.tool, {}, progress)
+        self._run = ToolRunner(self.tool, progress)
         self.adapter: Adapter = ADAPTERS[name](self.tool, self._run)
 
     def observe(self, target: str | None) -> Observation:

@@ -93,7 +93,8 @@ class Session:
             ) from error
         self._wire.autocommit = True
         self._descriptor: int = self._wire.fileno()
-        self.query(NOTICE_LOSS)
+        with suppress(QueryError):  # not on every platform of the server
+            self.query(NOTICE_LOSS)
 
     def query(self, statement: str, arguments: Arguments = None) -> list[tuple[Any, ...]]:
         """Run one statement; :class:`QueryError` carries the server's words."""

@@ -130,11 +130,14 @@ class Kept:
 
 
 def to_prune(kept: Sequence[Kept], *, newest: str, count: int | None, days: int | None, now: datetime) -> list[str]:
-    """Paths of backups to remove: beyond the ``count`` newest or older than ``days`` days, never ``newest`` itself."""
+    """Paths of backups to remove: beyond the ``count`` newest or older than ``days`` days, never ``newest`` itself.
+
+    ``newest`` counts even if it is not among ``kept`` yet.
+    """
     ordered = sorted(kept, key=lambda one: one.manifest.taken_at, reverse=True)
     ordered.sort(key=lambda one: one.path != newest)
     gone = []
-    for position, one in enumerate(ordered):
+    for position, one in enumerate(ordered, start=int(all(one.path != newest for one in kept))):
         too_many = count is not None and position >= count
         too_old = days is not None and now - datetime.fromisoformat(one.manifest.taken_at) > timedelta(days=days)
         if one.path != newest and (too_many or too_old):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,22 @@ def test_held_lock_names_its_holder(project: dict[str, Any], server: PostgresSer
         done = call(migration_downgrade, **project, target="41", lock_timeout=0.3, terminate_blockers=True)
         assert [one["pid"] for one in done["terminated"]] == [blocker["pid"]]
     assert version(server, project) == 41
+
+
+def test_short_transactions_of_a_live_application_are_not_blockers(
+    project: dict[str, Any], server: PostgresServer
+) -> None:
+    """Ever new transactions, none of which lasts: the step gets its lock between them."""
+    login = server.dsn(project["login_db"])
+    each = "PERFORM count(*) FROM public.users; PERFORM pg_sleep(0.01); COMMIT;"
+    busy = f"DO $$ BEGIN FOR i IN 1..2000 LOOP {each} END LOOP; END $$"
+    pump = subprocess.Popen(["psql", "-qX", login, "-c", busy], stderr=subprocess.DEVNULL)
+    try:
+        assert call(migration_downgrade, **project, target="41", lock_timeout=5)["to"] == "41"
+        assert pump.poll() is None
+    finally:
+        pump.kill()
+        pump.wait()
 
 
 def test_advisory_lock_of_another_migrator_is_a_blocker(project: dict[str, Any], server: PostgresServer) -> None:

@@ -120,6 +120,11 @@ def test_retention(count: int | None, days: int | None, gone: list[str]) -> None
     assert sorted(to_prune(kept, newest="a", count=count, days=days, now=now)) == gone
 
 
+def test_backup_that_is_only_planned_counts_too() -> None:
+    now = datetime(2026, 1, 12, tzinfo=UTC)
+    assert to_prune([_kept("b", 9), _kept("a", 10)], newest="new", count=2, days=None, now=now) == ["b"]
+
+
 def test_clock_that_went_back_does_not_cost_the_new_backup() -> None:
     kept = [_kept("new", 1), _kept("old", 9)]
     now = datetime(2026, 3, 1, tzinfo=UTC)
