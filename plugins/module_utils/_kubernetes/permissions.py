@@ -8,10 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from .client import Cluster, Json
+from .model import COLLECTIONS, HISTORIES
 
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-RESOURCES = {"Deployment": "deployments", "StatefulSet": "statefulsets", "DaemonSet": "daemonsets"}
-HISTORY = {"Deployment": "replicasets", "StatefulSet": "controllerrevisions", "DaemonSet": "controllerrevisions"}
 READ = ("get", "list", "watch")
 
 
@@ -51,8 +50,9 @@ def needed(workloads: Iterable[tuple[str, str]]) -> list[Right]:
     """The rights to roll back ``(kind, namespace)`` pairs: quiesce, undo, watch, explain a failure, check the pods."""
     rights: set[Right] = set()
     for kind, namespace in workloads:
-        rights |= {Right(namespace, verb, "apps", RESOURCES[kind]) for verb in (*READ, "patch")}
-        rights |= {Right(namespace, verb, "apps", HISTORY[kind]) for verb in ("list", "watch")}
+        resource, history = (paths[kind].rpartition("/")[2] for paths in (COLLECTIONS, HISTORIES))
+        rights |= {Right(namespace, verb, "apps", resource) for verb in (*READ, "patch")}
+        rights |= {Right(namespace, verb, "apps", history) for verb in ("list", "watch")}
         rights |= {Right(namespace, verb, "", "pods") for verb in ("list", "watch")}
         if kind != "Deployment":
             rights |= {Right(namespace, verb, "", "events") for verb in ("list", "watch")}

@@ -158,8 +158,12 @@ def _roll_back(observed: Observed, options: Options) -> Plan:
 
 def _restore(observed: Observed, options: Options) -> Plan:
     """Bring the count back, whatever version runs."""
+    if not all(observed.is_current(pod) for pod in observed.pods):
+        _refuse_if_stuck(observed, options)
     after = _with_replicas(observed, options)
     after["spec"]["template"] = _unquiesced(observed)
+    if options.resume_paused:
+        after["spec"].pop("paused", None)
     wanted = restored_replicas(observed, options)
     strategy = "scale" if after != observed.live else "none"
     return Plan(observed, after, wanted, SERVING, strategy, notes=(*observed.warnings, *_empty(observed, wanted)))

@@ -162,6 +162,18 @@ def test_a_paused_deployment_is_refused_or_resumed(observed: Make, options: Opti
     assert ("/spec/paused" in written(resumed)) is (options.state != "quiesced")
 
 
+def test_a_previous_version_that_is_paused_before_its_pods_is_refused_or_resumed(observed: Make) -> None:
+    """A raw PATCH of a paused Deployment is accepted and does nothing: template 1.4.1, pods 1.4.3."""
+
+    def patched(objects: Json) -> None:
+        objects["deployment"]["spec"] |= {"paused": True, "template": objects["replicasets"][0]["spec"]["template"]}
+
+    state = observed(patched)
+    with pytest.raises(RollbackError, match="is paused"):
+        plan(state, BACK)
+    assert written(plan(state, replace(BACK, resume_paused=True)))["/spec/paused"] is None
+
+
 OWNED = {
     "Argo CD by annotation": (
         {},
