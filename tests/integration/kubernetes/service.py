@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import FrameType
 
@@ -43,5 +42,4 @@ server = ThreadingHTTPServer((os.environ["POD_IP"], 8080), Service)
 if BEHAVIOUR == "crash later":
     threading.Timer(2.0, os._exit, [3]).start()
 print(f"{os.environ['VERSION']} serves", flush=True)
-time.sleep(0)
 server.serve_forever(0.05)
