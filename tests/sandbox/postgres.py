@@ -94,7 +94,7 @@ class PostgresServer:
         return home
 
     def _password(self, wanted: str | None) -> str:
-        keep = self.directory / "superuser.password"
+        keep = self.data.parent / "superuser.password"
         if keep.exists():
             return keep.read_text().strip()
         word = wanted or secrets.token_urlsafe(18)
