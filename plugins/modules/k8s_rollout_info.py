@@ -99,6 +99,10 @@ workloads:
       description: Number of the live revision.
       type: int
       returned: always
+    deployed_at:
+      description: When the newest rollout of a Deployment made progress last, its end once it is over; null if unknown.
+      type: str
+      returned: always
     target:
       description:
         - What a rollback would go back to, with C(revision), C(replica_set), C(images), C(source) (V(history) or
@@ -145,6 +149,7 @@ workloads:
       paused: false
       owner: null
       revision: 7
+      deployed_at: "2026-11-23T17:55:10Z"
       target:
         revision: 6
         replica_set: api-server-77c68df548

@@ -31,6 +31,7 @@ def describe(observed: Observed, argocd_namespace: str, *, with_template: bool =
         "paused": bool(observed.live["spec"].get("paused")),
         "owner": owner.as_result() if owner else None,
         "revision": observed.revision,
+        "deployed_at": _deployed_at(observed.live),
         "target": target.as_result() if target else None,
         "ready": state.ready,
         "updated": state.updated,
@@ -39,6 +40,12 @@ def describe(observed: Observed, argocd_namespace: str, *, with_template: bool =
         "problems": [*observed.warnings, *problem, *_problems(observed, where, owner), *map(str, state.problems)],
         **({"template": observed.template} if with_template else {}),
     }
+
+
+def _deployed_at(live: Json) -> str | None:
+    """When the newest rollout of a Deployment made progress last; once complete, its condition stands still."""
+    conditions = live.get("status", {}).get("conditions") or []
+    return next((one.get("lastUpdateTime") for one in conditions if one["type"] == "Progressing"), None)
 
 
 def _target(observed: Observed, where: str) -> tuple[Target | None, list[str]]:
