@@ -29,7 +29,6 @@ demo: setup ## Ship a bad release to a sandbox, roll it back, and prove that eve
 
 sandbox: setup ## Start the sandbox and print how to reach it
 	@python -m tests.sandbox up
-	@python -m tests.sandbox env
 
 sandbox-down: setup ## End the sandbox
 	@python -m tests.sandbox down

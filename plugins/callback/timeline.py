@@ -32,6 +32,7 @@ from ansible.utils.color import stringc
 WIDTH = 58  # of a task's name; longer ones push the rest of their line
 COLOURS = {"changed": C.COLOR_CHANGED, "ok": C.COLOR_OK, "failed": C.COLOR_ERROR, "skipped": C.COLOR_SKIP}
 QUIET = ("Validating arguments against arg spec",)
+ASSERT = ("ansible.builtin.assert", "assert")
 JOURNAL = "octalume.rollback.rollback_record"
 
 
@@ -68,7 +69,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._handle_warnings(data)
         if self._display.verbosity == 0 and self._housekeeping(task):
             return
-        if task.action in C._ACTION_DEBUG and "msg" in data:
+        if task.action in (*C._ACTION_DEBUG, *ASSERT) and "msg" in data:
             self._line(result, "", str(data["msg"]))
             return
         self._line(result, "changed" if data.get("changed") else "ok", task.get_name(include_role_fqcn=False))
@@ -79,8 +80,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         data = result._result
         self._handle_warnings(data)
         self._line(result, "failed", result._task.get_name(include_role_fqcn=False))
-        failed = [item for item in data.get("results") or [data] if item.get("failed")]
-        for item in failed:
+        failed = [item for item in data.get("results") or [] if item.get("failed")]
+        for item in failed or [data]:
             words = str(item.get("msg") or item.get("module_stderr") or "no message; run again with -vvv")
             self._display.display(stringc(f"          {words}", C.COLOR_ERROR))
         if ignore_errors:

@@ -12,11 +12,10 @@ from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import hvac
-import psycopg2
 
 from tests.sandbox.cluster import Cluster
 from tests.sandbox.process import NotReady, wait_until
-from tests.sandbox.releases import owner_environment
+from tests.sandbox.releases import owner_environment, transaction
 
 # What has to survive a rollback: rows by a key that no migration touches, with what they say.
 KEPT = {
@@ -44,17 +43,10 @@ Rows = Mapping[str, Mapping[str, str]]
 
 def query(endpoints: Mapping[str, Any], statement: str) -> list[tuple[Any, ...]]:
     """Rows of the shop's database, as its owner sees them."""
-    where = owner_environment(endpoints)
-    connection = psycopg2.connect(
-        host=where["PGHOST"], port=where["PGPORT"], dbname=where["PGDATABASE"],
-        user=where["PGUSER"], password=where["PGPASSWORD"], connect_timeout=5,
-    )  # fmt: skip
-    try:
-        with connection, connection.cursor() as cursor:
-            cursor.execute(statement)
-            return cursor.fetchall()
-    finally:
-        connection.close()
+    with transaction(owner_environment(endpoints)) as cursor:
+        cursor.execute(statement)
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+    return found
 
 
 def rows(endpoints: Mapping[str, Any]) -> dict[str, dict[str, str]]:
@@ -64,7 +56,16 @@ def rows(endpoints: Mapping[str, Any]) -> dict[str, dict[str, str]]:
 
 def error_rate(endpoints: Mapping[str, Any]) -> float:
     """Share of failed requests in the last seconds (0-1), as Prometheus tells; NaN without requests."""
-    url = f"{endpoints['prometheus']['url']}/api/v1/query?{urlencode({'query': ERROR_RATE})}"
+    return _measure(endpoints, ERROR_RATE)
+
+
+def idle(endpoints: Mapping[str, Any]) -> bool:
+    """Whether the longest window of the triggers holds no request."""
+    return not _measure(endpoints, "sum(rate(http_requests_total[10s]))") > 0
+
+
+def _measure(endpoints: Mapping[str, Any], expression: str) -> float:
+    url = f"{endpoints['prometheus']['url']}/api/v1/query?{urlencode({'query': expression})}"
     with urlopen(url, timeout=5) as answer:  # noqa: S310 - the sandbox's own Prometheus
         result = json.load(answer)["data"]["result"]
     return float(result[0]["value"][1]) if result else float("nan")
@@ -93,7 +94,7 @@ def _version(endpoints: Mapping[str, Any], wanted: str) -> Line:
 
 def _pods(endpoints: Mapping[str, Any], version: str, wanted: int) -> Line:
     cluster = Cluster(endpoints["kubernetes"]["kubeconfig"], endpoints["namespace"])
-    pods = cluster.items("Pod", "app%3Dapi-server")
+    pods = cluster.items("Pod", "app=api-server")
     good = [pod for pod in pods if _ready(pod) and _image(pod).endswith(f":{version}")]
     return Line("pods ready", f"{len(good)}/{len(pods)}", len(good) == len(pods) == wanted)
 
@@ -107,13 +108,23 @@ def _image(pod: Mapping[str, Any]) -> str:
     return str(pod["spec"]["containers"][0]["image"])
 
 
-def _configuration(endpoints: Mapping[str, Any], version: int) -> Line:
+def _secret(endpoints: Mapping[str, Any], version: int | None = None) -> dict[str, Any]:
     vault = endpoints["vault"]
     secrets = hvac.Client(vault["address"], vault["token"], timeout=10).secrets.kv.v2
     place = {"path": vault["path"], "mount_point": vault["mount"], "raise_on_deleted_version": True}
-    live, old = secrets.read_secret_version(**place), secrets.read_secret_version(**place, version=version)
-    same = live["data"]["data"] == old["data"]["data"]
-    number = live["data"]["metadata"]["version"]
+    answer: dict[str, Any] = secrets.read_secret_version(**place, version=version)["data"]
+    return answer
+
+
+def vault_version(endpoints: Mapping[str, Any]) -> int:
+    """Number of the newest version of the shop's configuration."""
+    return int(_secret(endpoints)["metadata"]["version"])
+
+
+def _configuration(endpoints: Mapping[str, Any], version: int) -> Line:
+    live, old = _secret(endpoints), _secret(endpoints, version)
+    same = live["data"] == old["data"]
+    number = live["metadata"]["version"]
     relation = "the data of" if same else "NOT the data of"
     return Line("configuration", f"version {number} has {relation} version {version}", same)
 

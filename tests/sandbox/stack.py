@@ -242,6 +242,9 @@ class Stack:
             server = self._add("vault", VaultServer(self.directory / "vault"))
             server.start()
             address, token = server.address, server.root_token
+        # More than the default of ten: the tests ship and roll back far more often than anybody would.
+        secrets_engine = hvac.Client(address, token, timeout=30).secrets.kv.v2
+        secrets_engine.update_metadata(path, max_versions=100, mount_point=mount)
         file = self.directory / "vault.token"
         write_private(file, token)
         return {"address": address, "token": token, "token_file": str(file), "mount": mount, "path": path}
