@@ -13,6 +13,7 @@ def _leave(*_: object) -> None:
 
 
 signal.signal(signal.SIGTERM, _leave)
+time.sleep(0.3)  # a start that takes a moment, so that the first probe finds nobody
 server = socket.socket()
 server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 server.bind((os.environ["POD_IP"], 8080))

@@ -10,13 +10,17 @@ from typing import Any
 
 _UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 _TIME = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)")
-_HASHED = re.compile(r"\b([a-z][a-z-]*?)-[bcdfghjklmnpqrstvwxz2456789]{8,10}(?:-([bcdfghjklmnpqrstvwxz2456789]{5}))?(?=-$|$|[^a-z0-9-])")
+_HASHED = re.compile(
+    r"\b([a-z][a-z-]*?)-[bcdfghjklmnpqrstvwxz2456789]{8,10}(?:-([bcdfghjklmnpqrstvwxz2456789]{5}))?(?=-$|$|[^a-z0-9-])"
+)
 _SLICE = re.compile(r"^(api-server|kube-api-access)-[bcdfghjklmnpqrstvwxz2456789]{5}$")
 _ADDRESS = re.compile(r"\b(?:10|127)\.\d+\.\d+\.\d+\b")
 _DIGEST = re.compile(r"\b(sha256:|containerd://)[0-9a-f]{64}\b")
 _NODE = re.compile(r"\bnode-?\d\b")
 _AGE = re.compile(r"^(\d+[smhd])+( \(.*ago\))?$|^<unknown>$")
-_VERSION_TEXT = re.compile(r"(too old resource version: \d+ \()\d+|(current: )\d+|(in (?:the precondition|record) \()\d+")
+_VERSION_TEXT = re.compile(
+    r"(too old resource version: \d+ \()\d+|(current: )\d+|(in (?:the precondition|record) \()\d+"
+)
 _IGNORED = {
     "managedFields",  # times and order of entries are no promise
     "storageVersionHash",  # of the server's storage encoding
@@ -63,7 +67,13 @@ def _embedded(value: str) -> str:
 def text(value: str) -> str:
     """A string with identities, times and addresses replaced; embedded JSON is read and compared as data."""
     value = _embedded(value)
-    for pattern, word in ((_UUID, "<uid>"), (_TIME, "<time>"), (_ADDRESS, "<ip>"), (_NODE, "<node>"), (_DIGEST, r"\1<id>")):
+    for pattern, word in (
+        (_UUID, "<uid>"),
+        (_TIME, "<time>"),
+        (_ADDRESS, "<ip>"),
+        (_NODE, "<node>"),
+        (_DIGEST, r"\1<id>"),
+    ):
         value = pattern.sub(word, value)
     value = _HASHED.sub(lambda m: f"{m[1]}-<hash>" + ("-<suffix>" if m[2] else ""), value)
     value = _SLICE.sub(r"\1-<suffix>", value)
@@ -90,7 +100,15 @@ def differences(recorded: Any, answered: Any, path: str = "") -> Iterator[str]:
         for index, pair in enumerate(zip(recorded, answered, strict=True)):
             yield from differences(*pair, f"{path}[{index}]")
     elif recorded != answered:
+        if isinstance(recorded, str) and isinstance(answered, str) and len(recorded) > 300:
+            recorded, answered = _apart(recorded, answered)
         yield f"{path} is {_short(answered)} instead of {_short(recorded)}"
+
+
+def _apart(recorded: str, answered: str) -> tuple[str, str]:
+    """Two long texts from a little before the first difference on."""
+    same = next((i for i, pair in enumerate(zip(recorded, answered, strict=False)) if pair[0] != pair[1]), 0)
+    return recorded[max(same - 60, 0) :], answered[max(same - 60, 0) :]
 
 
 def _short(value: Any) -> str:

@@ -15,7 +15,7 @@ from . import compare, scenes
 from .client import Client, Watcher
 
 Object = dict[str, Any]
-LASTING = 0.35  # seconds; a state that is over sooner is the order in which two controllers happened to write
+LASTING = 0.5  # seconds; a state that is over sooner is the order in which two controllers happened to write
 # Which of these words stays while pods start depends on which of two controllers wrote first (both are recorded).
 _UNDER_WAY = {"NewReplicaSetCreated": "under way", "ReplicaSetUpdated": "under way"}
 SCENES = ("08", "09", "10")
@@ -53,6 +53,10 @@ def single(client: Client, found: Object, answer: urllib3.BaseHTTPResponse) -> l
     rest(client)
     watcher.stop()
     problems = []
+    generation = max((event["object"]["metadata"]["generation"] for event in recorded[:1]), default=0)
+    recorded = [
+        event for event in recorded if event["object"]["metadata"]["generation"] == generation
+    ]  # not the next change
     wanted, given = histories(recorded, "t"), histories(watcher.events, "at")
     if len(wanted) != len(given):
         return [f"{len(given)} objects instead of {len(wanted)}"]
@@ -89,7 +93,9 @@ def state(event: Object) -> tuple[Any, ...]:
         return (event["type"], status.get("phase"), leaving, tuple(containers), tuple(conditions))
     counts = {key: value for key, value in status.items() if isinstance(value, int) and key != "terminatingReplicas"}
     annotations = {k: v for k, v in metadata.get("annotations", {}).items() if k.startswith("deployment.kubernetes.io")}
-    conditions = [(f["type"], f["status"], _UNDER_WAY.get(f["reason"], f["reason"])) for f in status.get("conditions", [])]
+    conditions = [
+        (f["type"], f["status"], _UNDER_WAY.get(f["reason"], f["reason"])) for f in status.get("conditions", [])
+    ]
     shown = (metadata["generation"], item["spec"].get("replicas", 0), annotations, counts, sorted(conditions))
     return (event["type"], json.dumps(shown, sort_keys=True))
 

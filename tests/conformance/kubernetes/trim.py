@@ -67,7 +67,13 @@ def _exchange(found: dict[str, Any]) -> dict[str, Any] | None:
         response["stream"] = [_event(line) for line in answered["stream"]]
     else:
         response["body"] = _bare(answered.get("body"))
-    return {"seq": found["seq"], "t": round(found["t"], 3), "note": found.get("note"), "request": request, "response": response}
+    return {
+        "seq": found["seq"],
+        "t": round(found["t"], 3),
+        "note": found.get("note"),
+        "request": request,
+        "response": response,
+    }
 
 
 def main(source: Path, destination: Path) -> None:

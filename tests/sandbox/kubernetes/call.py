@@ -154,11 +154,21 @@ class Call:
             return tables.table(self.kind, items, metadata, self.query.get("includeObject", "Metadata"))
         if self.shape == "PartialObjectMetadata":
             partial = [{"kind": self.shape, "apiVersion": "meta.k8s.io/v1", "metadata": i["metadata"]} for i in items]
-            return {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "items": partial}
+            return {
+                "kind": "PartialObjectMetadataList",
+                "apiVersion": "meta.k8s.io/v1",
+                "metadata": metadata,
+                "items": partial,
+            }
         if self.kind is EVENT_V1:
             items = [tables.modern_event(item) for item in items]
         bare = [{key: value for key, value in item.items() if key not in ("kind", "apiVersion")} for item in items]
-        return {"kind": f"{self.kind.kind}List", "apiVersion": self.kind.api_version, "metadata": metadata, "items": bare}
+        return {
+            "kind": f"{self.kind.kind}List",
+            "apiVersion": self.kind.api_version,
+            "metadata": metadata,
+            "items": bare,
+        }
 
     def answer(self, body: Object, status: int = 200) -> web.Response:
         """The body as JSON, with the warnings that came up."""

@@ -67,7 +67,10 @@ def make(directory: Path) -> tuple[ssl.SSLContext, str]:
 
 def write_kubeconfig(path: Path, address: str, authority: str, token: str) -> None:
     """A kubeconfig for the administrator; it appears whole or not at all."""
-    cluster = {"server": f"https://{address}", "certificate-authority-data": base64.b64encode(authority.encode()).decode()}
+    cluster = {
+        "server": f"https://{address}",
+        "certificate-authority-data": base64.b64encode(authority.encode()).decode(),
+    }
     config = {
         "apiVersion": "v1",
         "kind": "Config",

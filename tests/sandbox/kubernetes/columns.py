@@ -119,7 +119,9 @@ def pod_status(pod: Object) -> str:
         if state.get("terminated", {}).get("exitCode") == 0:
             continue
         waiting = state.get("waiting", {}).get("reason")
-        detail = waiting if waiting not in (None, "PodInitializing") else f"{index}/{len(pod['spec']['initContainers'])}"
+        detail = (
+            waiting if waiting not in (None, "PodInitializing") else f"{index}/{len(pod['spec']['initContainers'])}"
+        )
         word = f"Init:{_terminated_word(state['terminated'])}" if "terminated" in state else f"Init:{detail}"
         break
     if "deletionTimestamp" in pod["metadata"]:

@@ -103,5 +103,9 @@ async def run(argv: Sequence[str], environment: Mapping[str, str], directory: st
     """Start a container's process."""
     log.parent.mkdir(parents=True, exist_ok=True)
     log.touch()
-    streams = {"stdin": asyncio.subprocess.DEVNULL, "stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.STDOUT}
+    streams = {
+        "stdin": asyncio.subprocess.DEVNULL,
+        "stdout": asyncio.subprocess.PIPE,
+        "stderr": asyncio.subprocess.STDOUT,
+    }
     return Run(await spawn(argv, environment, directory, **streams), log)

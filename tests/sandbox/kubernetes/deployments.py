@@ -38,9 +38,7 @@ class DeploymentController(Controller):
         if "deletionTimestamp" in deployment["metadata"]:
             return
         self._note_pause(deployment)
-        if deployment["spec"].get("paused"):
-            self._sync_size(deployment, owned)
-        elif self._scaled(deployment, owned):
+        if deployment["spec"].get("paused") or self._scaled(deployment, owned):
             self._sync_size(deployment, owned)
         elif deployment["spec"]["strategy"]["type"] == "Recreate":
             self._recreate(deployment, owned)
@@ -248,12 +246,12 @@ class DeploymentController(Controller):
             going = max(min(sizes[name], spare), 0)
             sizes[name] -= going
             spare -= going
-        return any([self._resize(deployment, rs, sizes[rs["metadata"]["name"]]) for rs in rollout.oldest_first(old)])
+        return any(self._resize(deployment, rs, sizes[rs["metadata"]["name"]]) for rs in rollout.oldest_first(old))
 
     def _recreate(self, deployment: Object, owned: list[Object]) -> None:
         new, old = self._split(deployment, owned, create=False)
         everything = old + ([new] if new else [])
-        if any([self._resize(deployment, rs, 0) for rs in old]) or self._old_pods_left(deployment, new, old):
+        if any(self._resize(deployment, rs, 0) for rs in old) or self._old_pods_left(deployment, new, old):
             self._sync_rollout(deployment, everything, new)
             return
         new, old = self._split(deployment, owned, create=True)

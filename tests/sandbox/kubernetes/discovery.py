@@ -65,7 +65,12 @@ def resources(group_name: str, version: str) -> Object:
 
 
 def _resource(kind: Kind) -> Object:
-    shown: Object = {"name": kind.plural, "singularName": kind.singular, "namespaced": kind.namespaced, "kind": kind.kind}
+    shown: Object = {
+        "name": kind.plural,
+        "singularName": kind.singular,
+        "namespaced": kind.namespaced,
+        "kind": kind.kind,
+    }
     shown["verbs"] = list(kind.verbs)
     shown |= {"shortNames": list(kind.short)} if kind.short else {}
     shown |= {"categories": list(kind.categories)} if kind.categories else {}

@@ -34,7 +34,9 @@ class DisruptionController(Controller):
         if self.store.find(PDB, namespace, item["metadata"]["name"]) is None:
             return
         chosen = selectors.from_spec(item["spec"].get("selector"))
-        pods = [pod for pod in self.store.list(POD, namespace) if chosen(selectors.labels_of(pod)) and pod_is_active(pod)]
+        pods = [
+            pod for pod in self.store.list(POD, namespace) if chosen(selectors.labels_of(pod)) and pod_is_active(pod)
+        ]
         healthy = sum(1 for pod in pods if pod_is_ready(pod))
         expected, desired = self._wanted(item, pods)
         allowed = max(healthy - desired, 0) if expected else 0
@@ -47,7 +49,9 @@ class DisruptionController(Controller):
         flag |= {"reason": "SufficientPods" if allowed else "InsufficientPods", "message": ""}
         status["conditions"] = [flag]
         if status != item.get("status"):
-            self.registry.update(PDB, {**item, "status": status}, subresource="status", manager="kube-controller-manager")
+            self.registry.update(
+                PDB, {**item, "status": status}, subresource="status", manager="kube-controller-manager"
+            )
 
     def _wanted(self, budget: Object, pods: list[Object]) -> tuple[int, int]:
         """(pods that the controllers want, pods that must stay healthy)."""

@@ -47,7 +47,10 @@ class EndpointsController(Controller):
     def _write_endpoints(self, service: Object, pods: list[Object]) -> None:
         metadata = service["metadata"]
         subsets = []
-        groups = {"addresses": [p for p in pods if pod_is_ready(p)], "notReadyAddresses": [p for p in pods if not pod_is_ready(p)]}
+        groups = {
+            "addresses": [p for p in pods if pod_is_ready(p)],
+            "notReadyAddresses": [p for p in pods if not pod_is_ready(p)],
+        }
         subset: Object = {key: [_address(pod) for pod in found] for key, found in groups.items() if found}
         if subset:
             subset["ports"] = [_port(port, pods[0]) for port in service["spec"].get("ports", [])]
@@ -56,7 +59,10 @@ class EndpointsController(Controller):
         wanted: Object = copy(held) if held else {
             "kind": "Endpoints", "apiVersion": "v1", "metadata": {"name": metadata["name"], "namespace": metadata["namespace"]},
         }  # fmt: skip
-        wanted["metadata"]["labels"] = {**metadata.get("labels", {}), "endpoints.kubernetes.io/managed-by": "endpoint-controller"}
+        wanted["metadata"]["labels"] = {
+            **metadata.get("labels", {}),
+            "endpoints.kubernetes.io/managed-by": "endpoint-controller",
+        }
         wanted.pop("subsets", None)
         if subsets:
             wanted["subsets"] = subsets

@@ -111,7 +111,9 @@ class Cause:
     @classmethod
     def invalid(cls, field: str, value: Any, why: str, *, times: int = 1) -> Cause:
         """A wrong value, shown as Go shows it."""
-        return cls(field, "FieldValueInvalid", f"Invalid value: {json.dumps(value, separators=(',', ':'))}: {why}", times=times)
+        return cls(
+            field, "FieldValueInvalid", f"Invalid value: {json.dumps(value, separators=(',', ':'))}: {why}", times=times
+        )
 
     @classmethod
     def too_long(cls, field: str, limit: int, *, times: int = 1) -> Cause:

@@ -69,7 +69,9 @@ async def _carry(call: Call, socket: web.WebSocketResponse, process: asyncio.sub
     terminal = call.query.get("tty") == "true"
     await asyncio.gather(
         _output(socket, process.stdout, _STDOUT, call.query.get("stdout") == "true"),
-        _output(socket, process.stderr, _STDOUT if terminal else _STDERR, terminal or call.query.get("stderr") == "true"),
+        _output(
+            socket, process.stderr, _STDOUT if terminal else _STDERR, terminal or call.query.get("stderr") == "true"
+        ),
     )
     code = await process.wait()
     sender.cancel()
@@ -94,7 +96,9 @@ async def _input(socket: web.WebSocketResponse, process: asyncio.subprocess.Proc
         process.kill()
 
 
-async def _output(socket: web.WebSocketResponse, stream: asyncio.StreamReader | None, channel: int, wanted: bool) -> None:
+async def _output(
+    socket: web.WebSocketResponse, stream: asyncio.StreamReader | None, channel: int, wanted: bool
+) -> None:
     while stream is not None and (data := await stream.read(32768)):
         if wanted and not socket.closed:
             await socket.send_bytes(bytes([channel]) + data)

@@ -81,10 +81,16 @@ class GarbageCollector:
     def _check_foreground(self, uid: str) -> None:
         """Let the owner go once no dependent that blocks it is left."""
         blocked = any(
-            ref["uid"] == uid and ref.get("blockOwnerDeletion") for _, item in self._dependents(uid) for ref in _owners(item)
+            ref["uid"] == uid and ref.get("blockOwnerDeletion")
+            for _, item in self._dependents(uid)
+            for ref in _owners(item)
         )
         for kind, item in self._every():
-            if item["metadata"]["uid"] == uid and not blocked and "foregroundDeletion" in item["metadata"].get("finalizers", []):
+            if (
+                item["metadata"]["uid"] == uid
+                and not blocked
+                and "foregroundDeletion" in item["metadata"].get("finalizers", [])
+            ):
                 self._drop_finalizer(kind, item, "foregroundDeletion")
 
     def _drop_finalizer(self, kind: Kind, item: Object, name: str) -> None:
@@ -139,7 +145,9 @@ class NamespaceController(Controller):
         if self.store.find(CONFIGMAP, name, "kube-root-ca.crt") is None:
             metadata = {"name": "kube-root-ca.crt", "namespace": name}
             data = {"ca.crt": self.cluster.certificate_authority}
-            self.registry.create(CONFIGMAP, {"kind": "ConfigMap", "apiVersion": "v1", "metadata": metadata, "data": data})
+            self.registry.create(
+                CONFIGMAP, {"kind": "ConfigMap", "apiVersion": "v1", "metadata": metadata, "data": data}
+            )
 
 
 class TokenController(Controller):

@@ -66,7 +66,9 @@ NAMESPACE = Kind(
 )  # fmt: skip
 NODE = Kind("", "v1", "nodes", "Node", False, ("no",), subresources={"proxy": _PROXY, "status": STATUS})
 POD = Kind("", "v1", "pods", "Pod", True, ("po",), ("all",), subresources=_POD_SUBRESOURCES)
-SERVICE = Kind("", "v1", "services", "Service", True, ("svc",), ("all",), subresources={"proxy": _PROXY, "status": STATUS})
+SERVICE = Kind(
+    "", "v1", "services", "Service", True, ("svc",), ("all",), subresources={"proxy": _PROXY, "status": STATUS}
+)
 ENDPOINTS = Kind("", "v1", "endpoints", "Endpoints", True, ("ep",))
 CONFIGMAP = Kind("", "v1", "configmaps", "ConfigMap", True, ("cm",))
 SECRET = Kind("", "v1", "secrets", "Secret")
@@ -83,7 +85,9 @@ HPA = Kind(
     "autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", True, ("hpa",), ("all",),
     subresources={"status": STATUS},
 )  # fmt: skip
-PDB = Kind("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", True, ("pdb",), subresources={"status": STATUS})
+PDB = Kind(
+    "policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", True, ("pdb",), subresources={"status": STATUS}
+)
 LEASE = Kind("coordination.k8s.io", "v1", "leases", "Lease")
 ENDPOINT_SLICE = Kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
 EVENT_V1 = Kind("events.k8s.io", "v1", "events", "Event", True, ("ev",))

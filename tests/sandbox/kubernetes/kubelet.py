@@ -9,6 +9,7 @@ import uuid
 from typing import Any
 
 from .cluster import Cluster
+from .dead_nodes import DEAD
 from .kinds import NODE, POD
 from .meta import copy, now
 from .pod import PodWorker
@@ -20,9 +21,15 @@ SETTLE = 0.01
 
 
 def _node(name: str) -> Object:
-    arch = {f"{prefix}kubernetes.io/{key}": value for prefix in ("", "beta.") for key, value in (("arch", "amd64"), ("os", "linux"))}
+    arch = {
+        f"{prefix}kubernetes.io/{key}": value
+        for prefix in ("", "beta.")
+        for key, value in (("arch", "amd64"), ("os", "linux"))
+    }
     conditions = [
-        _node_condition("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+        _node_condition(
+            "MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"
+        ),
         _node_condition("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
         _node_condition("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
         _node_condition("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
@@ -79,7 +86,11 @@ class Kubelet:
         metadata = change.new["metadata"]
         if change.type == "DELETED":
             self._drop(metadata["uid"])
-        elif not change.new["spec"].get("nodeName") or metadata["uid"] not in self.workers or "deletionTimestamp" in metadata:
+        elif (
+            not change.new["spec"].get("nodeName")
+            or metadata["uid"] not in self.workers
+            or "deletionTimestamp" in metadata
+        ):
             loop.call_later(SETTLE, self._attend, metadata["namespace"], metadata["name"])
 
     def _attend(self, namespace: str, name: str) -> None:
@@ -91,8 +102,8 @@ class Kubelet:
             self._schedule(pod)
             return
         node = self.store.find(NODE, "", pod["spec"]["nodeName"])
-        if node is None or not node_is_ready(node):
-            return
+        if node is None or node["metadata"].get("annotations", {}).get(DEAD) == "true":
+            return  # nobody is there to do anything
         worker = self.worker(pod)
         if worker is None:
             if "deletionTimestamp" in pod["metadata"]:
@@ -164,6 +175,8 @@ class Kubelet:
             condition["lastTransitionTime"] = waiting["status"]["conditions"][0]["lastTransitionTime"]
         waiting["status"]["conditions"] = [condition]
         self.store.update(POD, waiting)
-        self.cluster.events.record(pod, "FailedScheduling", text, "default-scheduler", warning=True, action="Scheduling")
+        self.cluster.events.record(
+            pod, "FailedScheduling", text, "default-scheduler", warning=True, action="Scheduling"
+        )
         place = pod["metadata"]["namespace"], pod["metadata"]["name"]
         asyncio.get_running_loop().call_later(1.0, self._attend, *place)

@@ -98,7 +98,9 @@ def record(kind: Kind, old: Object, new: Object, manager: str, operation: str, s
         new["metadata"]["managedFields"] = entries
 
 
-def apply(kind: Kind, live: Object | None, applied: Object, manager: str, *, force: bool, subresource: str = "") -> Object:
+def apply(
+    kind: Kind, live: Object | None, applied: Object, manager: str, *, force: bool, subresource: str = ""
+) -> Object:
     """Server-side apply: the object after ``manager`` said what it wants; 409 names the fields that others own."""
     base = copy(live) if live else {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {}}
     entries = base["metadata"].get("managedFields") or []
@@ -133,7 +135,9 @@ def _merge(target: Any, change: Any, field: str) -> Any:
         if key:
             held = {item[key]: item for item in target}
             merged = {item[key]: _merge(held.get(item[key]), item, "") for item in change}
-            return [merged.get(name, item) for name, item in held.items()] + [merged[n] for n in merged if n not in held]
+            return [merged.get(name, item) for name, item in held.items()] + [
+                merged[n] for n in merged if n not in held
+            ]
     return copy(change)
 
 

@@ -188,7 +188,10 @@ class PodWorker:
             if pod is None:
                 await asyncio.Event().wait()  # deleted under our feet: the end comes from outside
             try:
-                placed = {**(pod or {}), "status": {**(pod or {})["status"], "podIP": self.address, "hostIP": "127.0.0.1"}}
+                placed = {
+                    **(pod or {}),
+                    "status": {**(pod or {})["status"], "podIP": self.address, "hostIP": "127.0.0.1"},
+                }
                 variables = Environment(self.cluster.store, placed).of(spec, image)
                 argv = command(spec, image, variables | {"POD_IP": self.address})
                 directory = spec.get("workingDir") or image.get("cwd")
@@ -334,7 +337,13 @@ class PodWorker:
             await asyncio.wait(tasks, timeout=1.0)  # the keepers write the last states
         for task in tasks:
             task.cancel()
-        lost = {"exitCode": 137, "reason": "ContainerStatusUnknown", "message": _LOST, "startedAt": None, "finishedAt": None}
+        lost = {
+            "exitCode": 137,
+            "reason": "ContainerStatusUnknown",
+            "message": _LOST,
+            "startedAt": None,
+            "finishedAt": None,
+        }
         self.sandbox = False
         if any(name not in self.runs for name in self.mains):
             self.write()

@@ -27,7 +27,9 @@ async def evict(cluster: Cluster, call: Call) -> web.Response:
         status = budget.get("status", {})
         if covers and "deletionTimestamp" not in pod["metadata"] and status.get("disruptionsAllowed", 0) <= 0:
             needs, has = status.get("desiredHealthy", 0), status.get("currentHealthy", 0)
-            text = f"The disruption budget {budget['metadata']['name']} needs {needs} healthy pods and has {has} currently"
+            text = (
+                f"The disruption budget {budget['metadata']['name']} needs {needs} healthy pods and has {has} currently"
+            )
             causes = {"causes": [{"reason": "DisruptionBudget", "message": text}]}
             refusal = "Cannot evict pod as it would violate the pod's disruption budget."
             raise errors.ApiError(429, "TooManyRequests", refusal, causes)

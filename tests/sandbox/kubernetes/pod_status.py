@@ -76,7 +76,9 @@ def conditions(pod: Object, word: str, inits: list[Object], mains: list[Object],
     if word in ("Succeeded", "Failed"):
         reason = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}[word]
         never = word == "Failed" and all(s["state"].get("terminated", {}).get("reason") in _LOST for s in mains)
-        text = ("ContainersNotReady", f"containers with unready status: [{' '.join(unready)}]") if never else (reason, "")
+        text = (
+            ("ContainersNotReady", f"containers with unready status: [{' '.join(unready)}]") if never else (reason, "")
+        )
         flags = [_flag("Ready", False, *text), _flag("ContainersReady", False, *text)]
         started = _flag("Initialized", initialized, "PodCompleted" if word == "Succeeded" else "")
     else:

@@ -59,7 +59,12 @@ async def execute(argv: list[str], environment: Mapping[str, str], directory: st
     pipe = asyncio.subprocess.PIPE
     try:
         process = await container.spawn(
-            argv, environment, directory, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=asyncio.subprocess.STDOUT
+            argv,
+            environment,
+            directory,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=asyncio.subprocess.STDOUT,
         )
     except OSError as error:
         return f"exec: {argv[0]!r}: {error.strerror}"
@@ -73,7 +78,9 @@ async def execute(argv: list[str], environment: Mapping[str, str], directory: st
     return None if process.returncode == 0 else output.decode(errors="replace").strip() or f"exit {process.returncode}"
 
 
-async def ask(probe: Object, spec: Object, address: str, environment: Mapping[str, str], directory: str | None) -> str | None:
+async def ask(
+    probe: Object, spec: Object, address: str, environment: Mapping[str, str], directory: str | None
+) -> str | None:
     """One probe; None for a success, else the failure in the kubelet's words."""
     timeout = float(probe.get("timeoutSeconds", 1))
     if "httpGet" in probe:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,23 +11,46 @@ from .errors import ApiError
 
 Object = dict[str, Any]
 MAGIC = b"k8s\x00"
-# Field numbers from the API's generated.proto files: number -> (name, type); a type is str, int, bool or a message.
-_RESOURCE = {1: ("namespace", str), 2: ("verb", str), 3: ("group", str), 4: ("version", str), 5: ("resource", str),
-             6: ("subresource", str), 7: ("name", str)}  # fmt: skip
-_PATH = {1: ("path", str), 2: ("verb", str)}
-_META = {1: ("name", str), 2: ("generateName", str), 3: ("namespace", str), 5: ("uid", str), 6: ("resourceVersion", str)}
-_PRECONDITIONS = {1: ("uid", str), 2: ("resourceVersion", str)}
-_DELETE = {1: ("gracePeriodSeconds", int), 2: ("preconditions", _PRECONDITIONS), 4: ("propagationPolicy", str)}
-_ACCESS = {1: ("resourceAttributes", _RESOURCE), 2: ("nonResourceAttributes", _PATH)}
-_TOKEN = {1: ("audiences", str), 4: ("expirationSeconds", int)}
-_MESSAGES: dict[str, dict[int, tuple[str, Any]]] = {
+# Field numbers from the API's generated.proto files: number -> (name, type). A type is str, int, a message (a table like
+# this one), a list of one type, or a map (its values' type in a set).
+_Fields = dict[int, tuple[str, Any]]
+_RESOURCE: _Fields = {1: ("namespace", str), 2: ("verb", str), 3: ("group", str), 4: ("version", str), 5: ("resource", str),
+                      6: ("subresource", str), 7: ("name", str)}  # fmt: skip
+_PATH: _Fields = {1: ("path", str), 2: ("verb", str)}
+_META: _Fields = {1: ("name", str), 2: ("generateName", str), 3: ("namespace", str), 5: ("uid", str),
+                  6: ("resourceVersion", str), 11: ("labels", {str}), 12: ("annotations", {str})}  # fmt: skip
+_PRECONDITIONS: _Fields = {1: ("uid", str), 2: ("resourceVersion", str)}
+_DELETE: _Fields = {1: ("gracePeriodSeconds", int), 2: ("preconditions", _PRECONDITIONS), 4: ("propagationPolicy", str)}
+_ACCESS: _Fields = {1: ("resourceAttributes", _RESOURCE), 2: ("nonResourceAttributes", _PATH)}
+_TOKEN: _Fields = {1: ("audiences", [str]), 4: ("expirationSeconds", int)}
+_INT_OR_STRING: _Fields = {1: ("type", int), 2: ("int", int), 3: ("str", str)}
+_SELECTOR: _Fields = {1: ("matchLabels", {str})}
+_BUDGET: _Fields = {
+    1: ("minAvailable", _INT_OR_STRING),
+    2: ("selector", _SELECTOR),
+    3: ("maxUnavailable", _INT_OR_STRING),
+}
+_RULE: _Fields = {1: ("verbs", [str]), 2: ("apiGroups", [str]), 3: ("resources", [str]), 4: ("resourceNames", [str]),
+                  5: ("nonResourceURLs", [str])}  # fmt: skip
+_SUBJECT: _Fields = {1: ("kind", str), 2: ("apiGroup", str), 3: ("name", str), 4: ("namespace", str)}
+_ROLE_REF: _Fields = {1: ("apiGroup", str), 2: ("kind", str), 3: ("name", str)}
+_ROLE: _Fields = {1: ("metadata", _META), 2: ("rules", [_RULE])}
+_BINDING: _Fields = {1: ("metadata", _META), 2: ("subjects", [_SUBJECT]), 3: ("roleRef", _ROLE_REF)}
+_MESSAGES: dict[str, _Fields] = {
     "SelfSubjectAccessReview": {1: ("metadata", _META), 2: ("spec", _ACCESS)},
     "SelfSubjectRulesReview": {1: ("metadata", _META), 2: ("spec", {1: ("namespace", str)})},
     "SelfSubjectReview": {1: ("metadata", _META)},
     "TokenRequest": {1: ("metadata", _META), 2: ("spec", _TOKEN)},
     "Eviction": {1: ("metadata", _META), 2: ("deleteOptions", _DELETE)},
     "DeleteOptions": _DELETE,
-}
+    "Namespace": {1: ("metadata", _META)},
+    "ServiceAccount": {1: ("metadata", _META)},
+    "ConfigMap": {1: ("metadata", _META), 2: ("data", {str})},
+    "Secret": {1: ("metadata", _META), 2: ("data", {bytes}), 3: ("type", str)},
+    "ResourceQuota": {1: ("metadata", _META), 2: ("spec", {1: ("hard", {"quantity"})})},
+    "PodDisruptionBudget": {1: ("metadata", _META), 2: ("spec", _BUDGET)},
+    "Role": _ROLE, "ClusterRole": _ROLE, "RoleBinding": _BINDING, "ClusterRoleBinding": _BINDING,
+}  # fmt: skip
 
 
 def decode(data: bytes) -> Object:
@@ -39,23 +63,33 @@ def decode(data: bytes) -> Object:
     return {"apiVersion": api_version, "kind": kind, **_message(envelope.get(2, b""), _MESSAGES[kind])}
 
 
-def _message(data: bytes, known: dict[int, tuple[str, Any]]) -> Object:
+def _message(data: bytes, known: _Fields) -> Object:
     found: Object = {}
     for number, value in _fields(data):
         if number not in known:
             continue
         name, kind = known[number]
-        if isinstance(kind, dict):
-            found[name] = _message(value, kind)
-        elif kind is str:
-            text = value.decode()
-            if name == "audiences":
-                found.setdefault(name, []).append(text)
-            elif text:
-                found[name] = text
-        else:
-            found[name] = kind(value)
+        if isinstance(kind, list):
+            found.setdefault(name, []).append(_value(value, kind[0]))
+        elif isinstance(kind, set):
+            entry = dict(_fields(value))
+            found.setdefault(name, {})[entry[1].decode()] = _value(entry.get(2, b""), next(iter(kind)))
+        elif kind is _INT_OR_STRING:
+            parts = _message(value, kind)
+            found[name] = parts.get("str", "") if parts.get("type") else parts.get("int", 0)
+        elif (read := _value(value, kind)) != "":
+            found[name] = read
     return found
+
+
+def _value(value: Any, kind: Any) -> Any:
+    if isinstance(kind, dict):
+        return _message(value, kind)
+    if kind == "quantity":
+        return _message(value, {1: ("string", str)}).get("string", "0")
+    if kind is bytes:
+        return base64.b64encode(value).decode()
+    return value.decode() if kind is str else kind(value)
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, Any]]:

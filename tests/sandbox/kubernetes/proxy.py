@@ -50,7 +50,9 @@ async def answer(cluster: Cluster, call: Call) -> web.StreamResponse:
         timeout = aiohttp.ClientTimeout(total=60)
         async with aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as session:
             data = await request.read()
-            async with session.request(request.method, url, headers=headers, data=data, allow_redirects=False) as upstream:
+            async with session.request(
+                request.method, url, headers=headers, data=data, allow_redirects=False
+            ) as upstream:
                 kept = {key: value for key, value in upstream.headers.items() if key.lower() not in _OWN_HEADERS}
                 return web.Response(status=upstream.status, headers=kept, body=await upstream.read())
     except (aiohttp.ClientError, TimeoutError) as error:

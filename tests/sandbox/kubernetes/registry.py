@@ -20,7 +20,15 @@ _GENERATED = {
     "endpointslices",
 }  # fmt: skip
 _CONDITIONAL_ONLY = ("leases", "roles", "rolebindings", "clusterroles", "clusterrolebindings", "poddisruptionbudgets")
-_KEPT = ("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds", "namespace", "name")
+_KEPT = (
+    "uid",
+    "creationTimestamp",
+    "generation",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "namespace",
+    "name",
+)
 _WITH_STATUS = _GENERATED | {"services", "nodes", "namespaces", "horizontalpodautoscalers", "resourcequotas"}
 
 
@@ -127,7 +135,9 @@ class Registry:
             metadata["generation"] = old["metadata"].get("generation", 0) + 1
         return new
 
-    def delete(self, kind: Kind, item: Object, options: Object | None = None, *, dry_run: bool = False) -> tuple[Object, bool]:
+    def delete(
+        self, kind: Kind, item: Object, options: Object | None = None, *, dry_run: bool = False
+    ) -> tuple[Object, bool]:
         """Begin (or finish) the removal; returns the object and whether it is gone."""
         options = options or {}
         self._check_preconditions(kind, item, options.get("preconditions") or {})

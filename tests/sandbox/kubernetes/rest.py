@@ -67,7 +67,11 @@ class Rest:
             metadata["resourceVersion"] = str(start[0])
         limit = int(call.query.get("limit") or 0)
         if 0 < limit < len(items):
-            token = {"v": "meta.k8s.io/v1", "rv": int(metadata["resourceVersion"]), "start": f"{_place(items[limit - 1])}\0"}
+            token = {
+                "v": "meta.k8s.io/v1",
+                "rv": int(metadata["resourceVersion"]),
+                "start": f"{_place(items[limit - 1])}\0",
+            }
             encoded = base64.urlsafe_b64encode(json.dumps(token, separators=(",", ":")).encode()).decode().rstrip("=")
             metadata |= {"continue": encoded, "remainingItemCount": len(items) - limit}
             if call.query.get("labelSelector") or call.query.get("fieldSelector"):
@@ -91,7 +95,9 @@ class Rest:
 
     async def _watch(self, call: Call) -> web.StreamResponse:
         watch = Watch(self.store, call.kind, call.namespace, self._selected(call), call.query)
-        response = web.StreamResponse(headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"})
+        response = web.StreamResponse(
+            headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
+        )
         response.enable_chunked_encoding()
         await response.prepare(call.request)
         with contextlib.suppress(ConnectionError):  # a client that leaves
@@ -115,7 +121,9 @@ class Rest:
         kind = kind or call.kind
         found = (body.get("apiVersion", kind.api_version), body.get("kind", kind.kind))
         if found != (kind.api_version, kind.kind):
-            expected = f"the API version in the data ({found[0]}) does not match the expected API version ({kind.api_version})"
+            expected = (
+                f"the API version in the data ({found[0]}) does not match the expected API version ({kind.api_version})"
+            )
             raise errors.bad_request(expected if found[0] != kind.api_version else f"{found[1]} is not a {kind.kind}")
         item = call.checked(schema.read(kind, body), source)
         item = {"kind": kind.kind, "apiVersion": kind.api_version, **item}
@@ -125,7 +133,9 @@ class Rest:
     async def _update(self, call: Call) -> tuple[Object, int]:
         item = self._read(call, await call.body())
         if item["metadata"].setdefault("name", call.name) != call.name:
-            text = f"the name of the object ({item['metadata']['name']}) does not match the name on the URL ({call.name})"
+            text = (
+                f"the name of the object ({item['metadata']['name']}) does not match the name on the URL ({call.name})"
+            )
             raise errors.bad_request(text)
         item["metadata"]["namespace"] = call.namespace
         new = self.registry.update(
@@ -202,7 +212,11 @@ def _place(item: Object) -> str:
 async def patched_object(call: Call, live: Object) -> Object:
     """``live`` after the call's patch, whatever its content type."""
     kind = call.request.content_type
-    if kind not in ("application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json"):
+    if kind not in (
+        "application/json-patch+json",
+        "application/merge-patch+json",
+        "application/strategic-merge-patch+json",
+    ):
         raise errors.ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
     data = await call.raw()
     try:
@@ -213,5 +227,7 @@ async def patched_object(call: Call, live: Object) -> Object:
         raise errors.bad_request(text) from error
     if kind == "application/json-patch+json":
         return patch.json_patch(live, change)
-    merged = patch.merge_patch(live, change) if kind.startswith("application/merge") else patch.strategic_merge(live, change)
+    merged = (
+        patch.merge_patch(live, change) if kind.startswith("application/merge") else patch.strategic_merge(live, change)
+    )
     return fresh(merged)

@@ -187,7 +187,9 @@ def judge_progress(deployment: Object, status: Object, new: Object | None) -> No
     if done and status.get("replicas", 0) == status.get("updatedReplicas", 0):
         return
     if complete(deployment, status):
-        set_condition(status, "Progressing", "True", "NewReplicaSetAvailable", f"{subject} has successfully progressed.")
+        set_condition(
+            status, "Progressing", "True", "NewReplicaSetAvailable", f"{subject} has successfully progressed."
+        )
     elif _progressing(deployment["status"], status):
         set_condition(status, "Progressing", "True", "ReplicaSetUpdated", f"{subject} is progressing.", again=True)
     elif timed_out(deployment, status):

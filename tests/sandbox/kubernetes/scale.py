@@ -20,7 +20,9 @@ Object = dict[str, Any]
 
 def view(item: Object) -> Object:
     """The Scale of a workload; a count of 0 leaves ``spec`` empty."""
-    metadata = {key: item["metadata"][key] for key in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")}
+    metadata = {
+        key: item["metadata"][key] for key in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    }
     spec: Object = {"replicas": item["spec"]["replicas"]} if item["spec"].get("replicas") else {}
     status: Object = {"replicas": item.get("status", {}).get("replicas", 0)}
     if text := selectors.to_text(item["spec"].get("selector")):

@@ -13,7 +13,9 @@ from aiohttp import web
 
 from . import certificates
 from .access import Access, User
+from .autoscaler import AutoscalerController
 from .cluster import Cluster, Settings
+from .dead_nodes import DeadNodes
 from .deployments import DeploymentController
 from .disruption import DisruptionController
 from .endpoints import EndpointsController
@@ -21,20 +23,38 @@ from .garbage import GarbageCollector, NamespaceController, TokenController
 from .http import Api
 from .kinds import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, NAMESPACE, Kind
 from .kubelet import Kubelet
+from .quota import QuotaController
 from .replicasets import ReplicaSetController
 from .service_proxy import ServiceProxy
 
 Object = dict[str, Any]
 _RBAC = "rbac.authorization.k8s.io/v1"
 _HEALTH = ["/healthz", "/livez", "/readyz", "/version", "/version/"]
-_DISCOVERY = ["/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz", "/version", "/version/"]
+_DISCOVERY = [
+    "/api",
+    "/api/*",
+    "/apis",
+    "/apis/*",
+    "/healthz",
+    "/livez",
+    "/openapi",
+    "/openapi/*",
+    "/readyz",
+    "/version",
+    "/version/",
+]
 _SELF = [
     {"verbs": ["create"], "apiGroups": ["authorization.k8s.io"], "resources": ["selfsubjectaccessreviews", "selfsubjectrulesreviews"]},
     {"verbs": ["create"], "apiGroups": ["authentication.k8s.io"], "resources": ["selfsubjectreviews"]},
 ]  # fmt: skip
 _EVERYTHING = [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}, {"verbs": ["*"], "nonResourceURLs": ["*"]}]
 _READ = [{"verbs": ["get", "list", "watch"], "apiGroups": ["*"], "resources": ["*"]}]
-_ISSUER = ["/.well-known/openid-configuration", "/.well-known/openid-configuration/", "/openid/v1/jwks", "/openid/v1/jwks/"]
+_ISSUER = [
+    "/.well-known/openid-configuration",
+    "/.well-known/openid-configuration/",
+    "/openid/v1/jwks",
+    "/openid/v1/jwks/",
+]
 _ROLES: dict[str, tuple[list[Object], list[str]]] = {
     "cluster-admin": (_EVERYTHING, ["system:masters"]),
     "view": (_READ, []),
@@ -82,12 +102,17 @@ async def serve(settings: Settings, port: int, users: dict[str, str]) -> AsyncIt
     DeploymentController(cluster)
     ReplicaSetController(cluster)
     DisruptionController(cluster)
+    QuotaController(cluster)
+    AutoscalerController(cluster)
+    DeadNodes(cluster)
     GarbageCollector(cluster)
     NamespaceController(cluster)
     TokenController(cluster, access)
     cluster.kubelet = Kubelet(cluster)
     _bootstrap(cluster)
-    runner = web.AppRunner(Api(cluster, access).application(), access_log=None, shutdown_timeout=0.5, handler_cancellation=True)
+    runner = web.AppRunner(
+        Api(cluster, access).application(), access_log=None, shutdown_timeout=0.5, handler_cancellation=True
+    )
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls, reuse_address=True)
     await site.start()

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from . import columns
@@ -39,7 +38,12 @@ def _row(shown: tuple[Column, ...], item: Object, include: str) -> Object:
 def modern_event(event: Object) -> Object:
     """A core event as events.k8s.io/v1 shows it."""
     renamed = {"involvedObject": "regarding", "message": "note"}
-    deprecated = {"source": "Source", "firstTimestamp": "FirstTimestamp", "lastTimestamp": "LastTimestamp", "count": "Count"}
+    deprecated = {
+        "source": "Source",
+        "firstTimestamp": "FirstTimestamp",
+        "lastTimestamp": "LastTimestamp",
+        "count": "Count",
+    }
     new: Object = {"kind": "Event", "apiVersion": "events.k8s.io/v1"}
     for key, value in event.items():
         if key in ("kind", "apiVersion"):
@@ -57,8 +61,13 @@ def modern_event(event: Object) -> Object:
 
 def core_event(event: Object) -> Object:
     """An event of events.k8s.io/v1 as the core API stores it."""
-    back: dict[str, str] = {"regarding": "involvedObject", "note": "message", "reportingController": "reportingComponent"}
-    convert: Callable[[str], str] = lambda key: (  # noqa: E731
-        key[10].lower() + key[11:] if key.startswith("deprecated") else back.get(key, key)
-    )
+    back: dict[str, str] = {
+        "regarding": "involvedObject",
+        "note": "message",
+        "reportingController": "reportingComponent",
+    }
+    def convert(key: str) -> str:
+        return (
+                key[10].lower() + key[11:] if key.startswith("deprecated") else back.get(key, key)
+            )
     return {convert(key): value for key, value in event.items()} | {"apiVersion": "v1"} | {"lastTimestamp": now()}

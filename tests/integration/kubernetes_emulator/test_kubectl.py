@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""kubectl works on the emulator as on a cluster."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import yaml
+
+from .conftest import Kubectl, deployment, service
+
+
+def test_the_runbook_run_literally_ends_in_a_verified_outage(kubectl: Kubectl, until: Callable[..., Any]) -> None:
+    """Section 4.1 of the plan's template: a success is reported, and nobody serves."""
+    kubectl.apply(deployment())
+    kubectl("rollout", "status", "deployment/api-server", "--timeout=30s")
+    kubectl("set", "image", "deployment/api-server", "api=shop/api-server:1.4.2")
+    kubectl("rollout", "status", "deployment/api-server", "--timeout=30s")
+
+    kubectl("scale", "deployment", "api-server", "--replicas=0")
+    until(lambda: "No resources found" in kubectl("get", "pods", "-l", "app=api-server"))
+    kubectl("rollout", "undo", "deployment/api-server")
+    told = kubectl("rollout", "status", "deployment/api-server")
+    image = kubectl("get", "deployment", "api-server", "-o", "jsonpath={.spec.template.spec.containers[0].image}")
+
+    assert told == 'deployment "api-server" successfully rolled out\n'
+    assert image == "shop/api-server:1.4.1"
+    assert "No resources found" in kubectl("get", "pods", "-l", "app=api-server")
+    assert re.search(r"api-server +0/0 +0 +0 ", kubectl("get", "deployment", "api-server"))
+    revisions = kubectl("rollout", "history", "deployment/api-server")
+    assert re.findall(r"^(\d+)", revisions, re.M) == ["2", "3"]
+
+
+def test_get_reads_like_a_cluster(kubectl: Kubectl) -> None:
+    kubectl.apply(deployment(), service())
+    kubectl("rollout", "status", "deployment/api-server", "--timeout=30s")
+    shown = kubectl("get", "deploy,rs,pods,svc,endpoints")
+    assert re.search(r"^deployment.apps/api-server +3/3 +3 +3 +\d+s", shown, re.M)
+    assert re.search(r"^replicaset.apps/api-server-\w+ +3 +3 +3 +\d+s", shown, re.M)
+    assert len(re.findall(r"^pod/api-server-\w+-\w{5} +1/1 +Running +0 +\d+s", shown, re.M)) == 3
+    assert re.search(r"^service/api-server +NodePort +127\.[\d.]+ +<none> +80:3\d+/TCP", shown, re.M)
+    assert "node-1" in kubectl("get", "pods", "-o", "wide")
+
+
+def test_describe_does_not_fail(kubectl: Kubectl) -> None:
+    kubectl.apply(deployment(), service())
+    kubectl("rollout", "status", "deployment/api-server", "--timeout=30s")
+    assert "3 available" in kubectl("describe", "deployment", "api-server")
+    assert "Scaled up replica set" in kubectl("describe", "deployment", "api-server")
+    for kind in ("rs", "pods", "services", "nodes", "endpoints"):
+        assert "Name:" in kubectl("describe", kind)
+
+
+def test_apply_is_idempotent_and_prunes_what_it_wrote(kubectl: Kubectl) -> None:
+    item = deployment(replicas=1, env=[{"name": "A", "value": "1"}, {"name": "B", "value": "2"}])
+    assert "created" in kubectl.apply(item)
+    assert "unchanged" in kubectl.apply(item)
+    smaller = deployment(replicas=1, env=[{"name": "A", "value": "1"}])
+    assert "configured" in kubectl.apply(smaller)
+    left = json.loads(kubectl("get", "deployment", "api-server", "-o", "json"))
+    assert left["spec"]["template"]["spec"]["containers"][0]["env"] == [{"name": "A", "value": "1"}]
+
+
+def test_server_side_apply_names_the_other_owner(kubectl: Kubectl) -> None:
+    item = deployment(replicas=0)
+    kubectl("apply", "--server-side", "--field-manager=one", "-f", "-", stdin=yaml.safe_dump(item))
+    other = {**item, "spec": {**item["spec"], "replicas": 1}}
+    text = kubectl("apply", "--server-side", "--field-manager=two", "-f", "-", stdin=yaml.safe_dump(other), code=1)
+    assert 'conflict with "one" using apps/v1: .spec.replicas' in text
+    forced = ("apply", "--server-side", "--force-conflicts", "--field-manager=two", "-f", "-")
+    assert "serverside-applied" in kubectl(*forced, stdin=yaml.safe_dump(other))
+
+
+def test_exec_and_logs(kubectl: Kubectl) -> None:
+    kubectl.apply(deployment(replicas=1, args=["hello"], env=[{"name": "APP_MODE", "value": "live"}]))
+    kubectl("rollout", "status", "deployment/api-server", "--timeout=30s")
+    assert kubectl("logs", "deployment/api-server") == "listening hello\n"
+    environment = kubectl("exec", "deployment/api-server", "--", "env")
+    assert "APP_MODE=live\n" in environment
+    assert "MADE_BY_ENTRYPOINT" not in environment  # a new process has the spec's variables, not the entry process' own
+    assert kubectl("exec", "-i", "deployment/api-server", "--", "cat", stdin="over the wire") == "over the wire"
+    assert "exit code 3" in kubectl("exec", "deployment/api-server", "--", "sh", "-c", "exit 3", code=3)
+
+
+def test_service_account_may_do_what_its_role_says(kubectl: Kubectl, namespace: str) -> None:
+    kubectl("create", "serviceaccount", "rollback")
+    kubectl("create", "role", "reader", "--verb=get,list", "--resource=pods,deployments")
+    kubectl("create", "rolebinding", "reader", "--role=reader", f"--serviceaccount={namespace}:rollback")
+    who = f"--as=system:serviceaccount:{namespace}:rollback"
+    assert kubectl("auth", "can-i", "get", "deployments", who).strip() == "yes"
+    assert kubectl("auth", "can-i", "patch", "deployments/scale", who, code=1).strip() == "no"
+    token = kubectl("create", "token", "rollback").strip()
+    assert token.count(".") == 2
+
+
+def test_a_budget_holds_evictions_back(kubectl: Kubectl) -> None:
+    kubectl.apply(deployment(replicas=1))
+    kubectl("rollout", "status", "deployment/api-server", "--timeout=30s")
+    kubectl("create", "pdb", "api-server", "--selector=app=api-server", "--min-available=1")
+    text = kubectl(
+        "drain", "node-1", "node-2", "--pod-selector=app=api-server", "--timeout=1s", "--ignore-daemonsets", code=1
+    )
+    kubectl("uncordon", "node-1", "node-2")
+    assert "would violate the pod's disruption budget" in text
