@@ -6,7 +6,8 @@ set -euo pipefail
 # What has to be there -> the Debian package that brings it.
 needed=(
   "initdb:postgresql" "pg_dump:postgresql-client" "prometheus:prometheus" "prometheus-alertmanager:prometheus-alertmanager"
-  "kubectl:kubernetes-client" "zstd:zstd" "python3:python3" "git:git"
+  "kubectl:kubernetes-client" "zstd:zstd" "python3:python3" "git:git" "sqitch:sqitch libdbd-pg-perl" "npm:npm"
+  "chromium:chromium"
 )
 
 present() {
@@ -18,7 +19,8 @@ present() {
 
 missing=()
 for entry in "${needed[@]}"; do
-  present "${entry%%:*}" || missing+=("${entry##*:}")
+  read -ra packages <<< "${entry#*:}"
+  present "${entry%%:*}" || missing+=("${packages[@]}")
 done
 python3 -c 'import ensurepip, venv' 2> /dev/null || missing+=(python3-venv)
 [ ${#missing[@]} -gt 0 ] || exit 0
