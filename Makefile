@@ -6,6 +6,8 @@ SHELL := /bin/bash
 
 VENV := .venv
 READY := $(VENV)/.ready
+TOOLS := $(VENV)/.tools
+SITE = $(shell $(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
@@ -24,6 +26,10 @@ $(READY): requirements.txt requirements-dev.txt tests/sandbox/packages.sh
 	@$(VENV)/bin/uv pip install --quiet --compile-bytecode --python $(VENV)/bin/python -r requirements-dev.txt
 	@touch $@
 
+$(TOOLS): $(READY)
+	@tests/sandbox/packages.sh tests
+	@touch $@
+
 demo: setup ## Ship a bad release to a sandbox, roll it back, and prove that everything is as it was
 	@python -m tests.sandbox demo
 
@@ -33,19 +39,22 @@ sandbox: setup ## Start the sandbox and print how to reach it
 sandbox-down: setup ## End the sandbox
 	@python -m tests.sandbox down
 
-test: setup lint ## Run every check and the whole test suite
+test: $(TOOLS) lint ## Run every check and the whole test suite
 	@python -m pytest
 
-test-external: setup ## Run the suite against the servers of KUBECONFIG and VAULT_ADDR
+test-external: $(TOOLS) ## Run the suite against the servers of KUBECONFIG and VAULT_ADDR
 	@SANDBOX_EXTERNAL=1 python -m pytest -m sandbox
 
 conformance: setup ## Compare the emulators with exchanges of real servers
 	@python -m tests.conformance
 
-lint: setup ## Check code, playbooks and roles
+lint: $(TOOLS) ## Check code, playbooks and roles
 	@ruff check --quiet . && ruff format --quiet --check .
 	@mypy plugins/module_utils
 	@ansible-lint --offline --profile production --quiet
+	@antsibull-changelog lint
+	@ANSIBLE_COLLECTIONS_PATH=$(SITE) antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=self .
+	@shellcheck $$(git ls-files '*.sh') .ci/run
 
 build: setup ## Build the collection's tarball
 	@ansible-galaxy collection build --force
