@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Decides whether a rollback may start: a trigger has fired, or people who may judge a condition have judged it."""
+"""Decides whether a rollback may start: a trigger has fired, or people who may judge a condition have judged it.
+
+Whoever cannot wait for either breaks the glass, and answers for it by name.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from .._module import RollbackError
+from .damping import Objection
 from .record import timestamp
 
 
@@ -88,6 +92,40 @@ def by_condition(
         "makers": [str(maker) for maker in deciding],
         "evidence": [],
     }
+
+
+def by_breaking_glass(decided_by: str, requester: str, caller: str, reason: str) -> dict[str, Any]:
+    """The decision of somebody who overrides every rule; the reason is wanted, and goes wherever the decision goes."""
+    if not reason.strip():
+        raise RollbackError("break_glass overrides every rule, and so wants to know why: -e 'reason=\"...\"'")
+    named = decided_by if ":" in decided_by else ""
+    makers = [str(maker) for maker in parse_makers(named)] or [decided_by.strip() or requester.strip() or caller]
+    return {
+        "kind": "break_glass",
+        "reason": f"BREAK GLASS by {' and '.join(makers)}: {reason.strip()}",
+        "makers": makers,
+        "evidence": [],
+    }
+
+
+def weigh(decision: Mapping[str, Any], objections: Sequence[Objection]) -> dict[str, Any]:
+    """``decision`` with the objections that its makers overrode; RollbackError when one of them stands.
+
+    Triggers give way to every objection, people to the firm ones, and who breaks the glass to none.
+    """
+    if decision["kind"] == "break_glass":
+        return {**decision, "overridden": [one.text for one in objections]}
+    standing = [one.text for one in objections if one.firm or decision["kind"] == "automatic"]
+    if standing:
+        people = "" if any(one.firm for one in objections) else "people may decide with -e condition=NAME; "
+        raise RollbackError(
+            f"nothing is rolled back for {str(decision['reason']).rstrip('.')}, because {'; '.join(standing)}. "
+            f"To go on, {people}whoever answers for it may break the glass with "
+            "-e break_glass=true -e 'reason=\"...\"'",
+            objections=standing,
+            decision=dict(decision),
+        )
+    return {**decision, "overridden": [one.text for one in objections]}
 
 
 def refuse(triggers: Sequence[Mapping[str, Any]], conditions: Mapping[str, Mapping[str, Any]]) -> RollbackError:

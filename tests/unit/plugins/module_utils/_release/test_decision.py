@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
+from ansible_collections.octalume.rollback.plugins.module_utils._release.damping import Objection
 from ansible_collections.octalume.rollback.plugins.module_utils._release.decision import (
+    by_breaking_glass,
     by_condition,
     by_trigger,
     parse_makers,
     refuse,
+    weigh,
 )
 
 CONDITIONS: dict[str, Any] = {
@@ -81,3 +84,48 @@ def test_a_refusal_tells_what_was_asked_and_what_would_do() -> None:
     assert "latency: pass" in error.message
     assert "conditions: security, corruption" in error.message
     assert "no triggers are defined" in refuse([], CONDITIONS).message
+
+
+def test_breaking_the_glass_wants_a_reason() -> None:
+    with pytest.raises(RollbackError, match="wants to know why"):
+        by_breaking_glass("DBA: Ann Lee", "", "ann@ops", " ")
+
+
+@pytest.mark.parametrize(
+    ("decided_by", "requester", "makers"),
+    [
+        ("DBA: Ann Lee, Dev Lead: Bo Chen", "", ["Ann Lee (DBA)", "Bo Chen (Dev Lead)"]),
+        ("Ann Lee", "", ["Ann Lee"]),
+        ("", "Sam Ode", ["Sam Ode"]),
+        ("", "", ["ann@ops"]),
+    ],
+)
+def test_who_breaks_the_glass_is_named_in_the_reason(decided_by: str, requester: str, makers: list[str]) -> None:
+    decision = by_breaking_glass(decided_by, requester, "ann@ops", "Nobody can pay")
+    assert decision["makers"] == makers
+    assert decision["reason"] == f"BREAK GLASS by {' and '.join(makers)}: Nobody can pay"
+
+
+SOFT, FIRM = Objection("it was done a moment ago"), Objection("the target is quarantined", firm=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "against", "stands"),
+    [
+        ("automatic", (SOFT,), True),
+        ("automatic", (FIRM,), True),
+        ("automatic", (), False),
+        ("manual", (SOFT,), False),
+        ("manual", (SOFT, FIRM), True),
+        ("break_glass", (SOFT, FIRM), False),
+    ],
+)
+def test_who_gives_way_to_what(kind: str, against: tuple[Objection, ...], stands: bool) -> None:
+    decision = {"kind": kind, "reason": "errors: 24 %."}
+    if not stands:
+        assert weigh(decision, against) == {**decision, "overridden": [one.text for one in against]}
+        return
+    with pytest.raises(RollbackError, match=r"nothing is rolled back for errors: 24 %, because") as caught:
+        weigh(decision, against)
+    assert ("condition=NAME" in caught.value.message) == (FIRM not in against)
+    assert "break_glass=true" in caught.value.message
