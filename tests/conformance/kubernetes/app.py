@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The container of the recorded cluster: answers every path with its version, leaves TERM_DELAY_S seconds after SIGTERM."""
+"""The recorded cluster's container: answers every path with its version, leaves TERM_DELAY_S seconds after SIGTERM."""
 
 import os
 import signal

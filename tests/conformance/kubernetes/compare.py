@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compares two answers: what names the same thing on both clusters is the same, times and numbers of versions do not count."""
+"""Compares two answers: what stands for the same thing is the same; times and numbers of versions do not count."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def rest(client: Client) -> None:
 
 
 def single(client: Client, found: Object, answer: urllib3.BaseHTTPResponse) -> list[str]:
-    """A watch by itself: all its events if the server ended it soon, else what a client saw until it left at the end."""
+    """A watch by itself: all its events if the server ended it soon, else what a client saw until it left."""
     recorded = found["response"]["stream"]
     limit = re.search(r"timeoutSeconds=(\d+)", found["request"]["path"])
     if limit is None or int(limit[1]) < 10:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Makes the fixtures out of recordings: ``python -m tests.conformance.kubernetes.trim SOURCE DESTINATION``.
 
-Kept of an exchange: what was asked by whom, the status, the Warning header, the body; of a watch the events. Taken away:
+Kept of an exchange: what was asked by whom, the status, the Warning header, the body; of a watch the events. Not kept:
 managedFields (their times and order are no promise), headers, node inventories, pod specs inside watches (they repeat).
 """
 

@@ -23,7 +23,7 @@ while True:
     client, _ = server.accept()
     words = client.recv(4096).decode().split()
     path = words[1] if len(words) > 1 else "/"
-    bad = os.path.exists(os.environ.get("BAD_FILE", "/nowhere"))
+    bad = os.access(os.environ.get("BAD_FILE", "/nowhere"), os.F_OK)
     body = f"{os.environ['VERSION']} {os.environ['HOSTNAME']} {path}".encode()
     status = b"503 Unavailable" if bad else b"200 OK"
     client.sendall(

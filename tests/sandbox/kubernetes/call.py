@@ -90,7 +90,8 @@ class Call:
             raise errors.bad_request(f"error decoding body: {error}") from error
         if not isinstance(parsed, dict):
             named = (kind or self.kind).kind
-            text = f'{named} in version "v1" cannot be handled as a {named}: json: cannot unmarshal {type(parsed).__name__}'
+            why = f"json: cannot unmarshal {type(parsed).__name__}"
+            text = f'{named} in version "v1" cannot be handled as a {named}: {why}'
             raise errors.bad_request(text)
         return parsed
 
@@ -132,7 +133,8 @@ class Call:
         readable = ("json", "yaml", "*/*", "application/*", "protobuf")
         if accept and not any(word in accept for word in readable):
             offered = (
-                "application/json, application/yaml, application/vnd.kubernetes.protobuf, application/json;stream=watch, "
+                "application/json, application/yaml, application/vnd.kubernetes.protobuf, "
+                "application/json;stream=watch, "
                 "application/vnd.kubernetes.protobuf;stream=watch"
             )
             text = f"406: Not Acceptable\n\nAvailable representations: {offered}"

@@ -39,7 +39,7 @@ async def spawn(
         start_new_session=True,
         preexec_fn=_die_with_parent,
         limit=1024 * 1024,
-        **streams,
+        **streams,  # type: ignore[arg-type]
     )
 
 

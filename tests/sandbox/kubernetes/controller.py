@@ -73,7 +73,7 @@ class Controller:
             if error.code not in (404, 409):
                 _log.warning("%s %s: %s", self.kind.kind, key, error)
             asyncio.get_running_loop().call_later(RETRY if error.code != 409 else SETTLE, self.wake, key)
-        except Exception:
+        except Exception:  # noqa: BLE001 - one bad object must not end the controller
             _log.exception("%s %s", self.kind.kind, key)
 
 

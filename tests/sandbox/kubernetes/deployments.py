@@ -72,7 +72,7 @@ class DeploymentController(Controller):
         self._write_status(deployment)
 
     def _write_status(self, deployment: Object) -> None:
-        """Write the status (and the revision annotation); the copy at hand stays at its old version, as the real one's does."""
+        """Write the status and the revision; the copy at hand stays at its old version, as the real one's does."""
         self.registry.update(DEPLOYMENT, deployment, subresource="status", manager=_MANAGER)
 
     def _split(self, deployment: Object, owned: list[Object], *, create: bool) -> tuple[Object | None, list[Object]]:

@@ -14,6 +14,9 @@ from .store import Change
 Object = dict[str, Any]
 
 
+_MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
+
+
 class EndpointsController(Controller):
     """Keeps one Endpoints object and one EndpointSlice for each Service with a selector."""
 
@@ -57,7 +60,8 @@ class EndpointsController(Controller):
             subsets.append(subset)
         held = self.store.find(ENDPOINTS, metadata["namespace"], metadata["name"])
         wanted: Object = copy(held) if held else {
-            "kind": "Endpoints", "apiVersion": "v1", "metadata": {"name": metadata["name"], "namespace": metadata["namespace"]},
+            "kind": "Endpoints", "apiVersion": "v1",
+            "metadata": {"name": metadata["name"], "namespace": metadata["namespace"]},
         }  # fmt: skip
         wanted["metadata"]["labels"] = {
             **metadata.get("labels", {}),
@@ -80,7 +84,7 @@ class EndpointsController(Controller):
         wanted: Object = copy(held) if held else {
             "kind": "EndpointSlice", "apiVersion": "discovery.k8s.io/v1", "addressType": "IPv4",
             "metadata": {"generateName": f"{metadata['name']}-", "namespace": metadata["namespace"],
-                         "labels": {"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io", **label},
+                         "labels": {_MANAGED_BY: "endpointslice-controller.k8s.io", **label},
                          "ownerReferences": [owner_reference(service)]},
         }  # fmt: skip
         wanted["endpoints"] = [_endpoint(pod) for pod in pods]

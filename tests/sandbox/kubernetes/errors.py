@@ -87,7 +87,7 @@ def method_not_allowed() -> ApiError:
 
 def gone(message: str, **metadata: str) -> ApiError:
     """A resource version that the history does not reach back to."""
-    return ApiError(410, "Expired", message, **metadata)
+    return ApiError(410, "Expired", message, None, **metadata)
 
 
 def forbidden(kind: Kind, name: str, why: str) -> ApiError:

@@ -26,7 +26,7 @@ class Recorder:
         self, item: Object, reason: str, message: str, component: str, *, warning: bool = False, field: str = "",
         host: str = "", action: str = "",
     ) -> None:  # fmt: skip
-        """Tell that ``reason`` happened to ``item``; ``field`` names the container; ``action``: of the newer events API."""
+        """Tell that ``reason`` happened to ``item``; ``field``: the container; ``action``: of the newer events API."""
         metadata = item["metadata"]
         namespace = metadata.get("namespace", "default")
         key = (metadata["uid"], reason, message, component, field)

@@ -12,6 +12,7 @@ from . import discovery, errors, execution, logs, pod_actions, proxy, reviews, s
 from .access import ANONYMOUS, Access, Attributes, User
 from .call import Call, parse
 from .cluster import Cluster
+from .kinds import GROUP_VERSIONS
 from .rest import Rest
 
 Object = dict[str, Any]
@@ -45,7 +46,7 @@ class Api:
             return web.json_response(error.status(), status=error.code, headers=headers)
         except (ConnectionError, web.HTTPException):
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - becomes a 500, as everything unforeseen does
             _log.exception("%s %s", request.method, request.path_qs)
             text = f"Internal error occurred: {error}"
             failure = errors.ApiError(500, "InternalError", text, {"causes": [{"message": str(error)}]})
@@ -122,8 +123,8 @@ class Api:
             return discovery.openapi_v3()
         if path.startswith("/openapi/v3/"):
             return discovery.openapi_v3_document(*(("", "v1") if parts[2] == "api" else (parts[3], parts[4])))
-        if len(parts) == 3 and parts[0] == "apis" and (parts[1], parts[2]) in discovery.GROUP_VERSIONS:
+        if len(parts) == 3 and parts[0] == "apis" and (parts[1], parts[2]) in GROUP_VERSIONS:
             return discovery.resources(parts[1], parts[2])
-        if len(parts) == 2 and parts[0] == "apis" and parts[1] in dict(discovery.GROUP_VERSIONS):
+        if len(parts) == 2 and parts[0] == "apis" and parts[1] in dict(GROUP_VERSIONS):
             return {**discovery.group(parts[1]), "kind": "APIGroup", "apiVersion": "v1"}
         raise errors.PlainNotFound

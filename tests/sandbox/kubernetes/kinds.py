@@ -40,7 +40,7 @@ class Kind:
 
 
 def _workload(plural: str, kind: str, short: str, *, scale: bool = True) -> Kind:
-    subresources = {"status": STATUS}
+    subresources: dict[str, tuple[str, ...]] = {"status": STATUS}
     if scale:
         subresources["scale"] = STATUS
     return Kind("apps", "v1", plural, kind, short=(short,), categories=("all",), subresources=subresources)
@@ -61,7 +61,8 @@ _POD_SUBRESOURCES = {
 _RBAC = "rbac.authorization.k8s.io"
 
 NAMESPACE = Kind(
-    "", "v1", "namespaces", "Namespace", False, ("ns",), verbs=tuple(verb for verb in ALL_VERBS if verb != "deletecollection"),
+    "", "v1", "namespaces", "Namespace", False, ("ns",),
+    verbs=tuple(verb for verb in ALL_VERBS if verb != "deletecollection"),
     subresources={"status": STATUS},
 )  # fmt: skip
 NODE = Kind("", "v1", "nodes", "Node", False, ("no",), subresources={"proxy": _PROXY, "status": STATUS})

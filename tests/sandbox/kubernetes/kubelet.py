@@ -119,7 +119,7 @@ class Kubelet:
     async def _run(self, worker: PodWorker) -> None:
         try:
             await worker.run()
-        except Exception:
+        except Exception:  # noqa: BLE001 - one bad object must not end the controller
             _log.exception("pod %s", worker.place)
         await asyncio.sleep(SETTLE)
         pod = worker.pod

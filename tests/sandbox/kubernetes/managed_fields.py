@@ -78,7 +78,7 @@ def _entry(entries: list[Object], manager: str, operation: str, subresource: str
 
 
 def record(kind: Kind, old: Object, new: Object, manager: str, operation: str, subresource: str = "") -> None:
-    """Give the fields that a write changed to its ``manager``; an applier has its fields already (see :func:`apply`)."""
+    """Give the fields that a write changed to its ``manager``; an applier has its own already (:func:`apply`)."""
     entries = copy(new["metadata"].get("managedFields") or []) if operation == "Apply" else copy(
         old["metadata"].get("managedFields") or []
     )  # fmt: skip

@@ -124,7 +124,7 @@ def _merge_lists(target: list[Any], change: list[Any], field: str) -> list[Any]:
 
 
 def _interleave(server: list[Object], patched: list[Object], order: list[Any], key: str) -> list[Object]:
-    """The server's items in their order and the patch's in theirs; an item that is new goes before what the server has left."""
+    """The server's items in their order and the patch's in theirs; a new item goes before what the server has left."""
     result = []
     while server and patched:
         new = patched[0][key] not in order

@@ -10,7 +10,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from . import container, pod_status, probes
+from . import container, pod_end, pod_status, probes
 from .cluster import Cluster
 from .environment import ConfigError, Environment, command
 from .errors import ApiError
@@ -20,7 +20,6 @@ from .meta import copy, now, seconds_since
 Object = dict[str, Any]
 _BACK_OFF, _BACK_OFF_LIMIT = 10.0, 300.0  # seconds, before haste
 _NEXT_LOOK = 15.0  # seconds, before haste, that a failed pull is shown as such until the kubelet looks again
-_LOST = "The container could not be located when the pod was terminated"
 
 
 class PodWorker:
@@ -113,7 +112,7 @@ class PodWorker:
                 self.sandbox = False
                 self.write()
                 await self.stopping.wait()
-            await self._end([life, *tasks])
+            await pod_end.end(self, [life, *tasks])
         finally:
             for run in self.runs.values():
                 run.send(signal.SIGKILL)
@@ -296,60 +295,4 @@ class PodWorker:
         name = spec["name"]
         self.tell("Unhealthy", f"{which} probe failed: {text}", name, warning=True)
         self.tell("Killing", f"Container {name} failed {which.lower()} probe, will be restarted", name)
-        self.cluster.spawn(self._stop(name, self.spec.get("terminationGracePeriodSeconds", 30)))
-
-    async def _stop(self, name: str, grace: float) -> None:
-        """End one run of a container: preStop, SIGTERM, and SIGKILL when the grace is over."""
-        run = self.runs[name]
-        loop = asyncio.get_running_loop()
-        end = loop.time() + grace
-        if hook := self.specification(name).get("lifecycle", {}).get("preStop"):
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._pre_stop(name, hook), grace or 0.01)
-        run.send(signal.SIGTERM)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(run.process.wait(), max(end - loop.time(), 0.01))
-        run.send(signal.SIGKILL)
-
-    async def _pre_stop(self, name: str, hook: Object) -> None:
-        if "sleep" in hook:
-            await asyncio.sleep(hook["sleep"]["seconds"])
-            return
-        probe = {**hook, "timeoutSeconds": 3600}
-        spec = self.specification(name)
-        failure = await probes.ask(probe, spec, self.address, self.environments[name], spec.get("workingDir"))
-        if failure:
-            self.tell("FailedPreStopHook", f"PreStopHook failed: {failure}", name, warning=True)
-
-    async def _end(self, tasks: list[asyncio.Task[None]]) -> None:
-        """Stop everything and let the pod go."""
-        for name, status in [*self.inits.items(), *self.mains.items()]:
-            if name not in self.runs and "terminated" not in status["state"]:
-                status["state"] = {"waiting": {"reason": "ContainerCreating"}}
-        self.write()
-        pod = self.pod
-        grace = pod["metadata"].get("deletionGracePeriodSeconds", 0) if pod else 0
-        running = [name for name, run in self.runs.items() if not run.ended]
-        for name in running:
-            self.tell("Killing", f"Stopping container {name}", name)
-        await asyncio.gather(*(self._stop(name, grace) for name in running))
-        if running:
-            await asyncio.wait(tasks, timeout=1.0)  # the keepers write the last states
-        for task in tasks:
-            task.cancel()
-        lost = {
-            "exitCode": 137,
-            "reason": "ContainerStatusUnknown",
-            "message": _LOST,
-            "startedAt": None,
-            "finishedAt": None,
-        }
-        self.sandbox = False
-        if any(name not in self.runs for name in self.mains):
-            self.write()
-        for name, status in self.mains.items():
-            if "terminated" not in status["state"]:
-                back = status["lastState"] if name in self.runs and status["lastState"] else {"terminated": lost}
-                status.update(state=back, ready=False, started=False)
-        self.finished = True
-        self.write()
+        self.cluster.spawn(pod_end.stop(self, name, self.spec.get("terminationGracePeriodSeconds", 30)))

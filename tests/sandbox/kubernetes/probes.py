@@ -31,10 +31,12 @@ async def _http(action: Object, address: str, port: int, timeout: float) -> str 
     headers |= {header["name"]: header["value"] for header in action.get("httpHeaders", [])}
     try:
         limit = aiohttp.ClientTimeout(total=timeout)
-        async with aiohttp.ClientSession(timeout=limit) as session:
-            async with session.get(url, headers=headers, ssl=False, allow_redirects=False) as answer:
-                await answer.read()
-                return None if 200 <= answer.status < 400 else f"HTTP probe failed with statuscode: {answer.status}"
+        async with (
+            aiohttp.ClientSession(timeout=limit) as session,
+            session.get(url, headers=headers, ssl=False, allow_redirects=False) as answer,
+        ):
+            await answer.read()
+            return None if 200 <= answer.status < 400 else f"HTTP probe failed with statuscode: {answer.status}"
     except TimeoutError:
         return f'Get "{url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
     except aiohttp.ClientConnectorError:
@@ -95,7 +97,7 @@ async def ask(
 async def repeat(
     probe: Object, question: Callable[[], Awaitable[str | None]], tell: Callable[[bool, str], None], *, healthy: bool
 ) -> None:
-    """Ask again and again; ``tell(ok, text)`` hears each change of mind (by the probe's thresholds) and each failure."""
+    """Ask again and again; ``tell(ok, text)`` hears each change of mind (by the thresholds) and each failure."""
     await asyncio.sleep(probe.get("initialDelaySeconds", 0))
     streak = 0
     last: bool | None = None

@@ -11,11 +11,11 @@ from .errors import ApiError
 
 Object = dict[str, Any]
 MAGIC = b"k8s\x00"
-# Field numbers from the API's generated.proto files: number -> (name, type). A type is str, int, a message (a table like
-# this one), a list of one type, or a map (its values' type in a set).
+# Field numbers from the API's generated.proto files: number -> (name, type). A type is str, int, a message (a table
+# like this one), a list of one type, or a map (its values' type in a set).
 _Fields = dict[int, tuple[str, Any]]
-_RESOURCE: _Fields = {1: ("namespace", str), 2: ("verb", str), 3: ("group", str), 4: ("version", str), 5: ("resource", str),
-                      6: ("subresource", str), 7: ("name", str)}  # fmt: skip
+_RESOURCE: _Fields = {1: ("namespace", str), 2: ("verb", str), 3: ("group", str), 4: ("version", str),
+                      5: ("resource", str), 6: ("subresource", str), 7: ("name", str)}  # fmt: skip
 _PATH: _Fields = {1: ("path", str), 2: ("verb", str)}
 _META: _Fields = {1: ("name", str), 2: ("generateName", str), 3: ("namespace", str), 5: ("uid", str),
                   6: ("resourceVersion", str), 11: ("labels", {str}), 12: ("annotations", {str})}  # fmt: skip

@@ -201,7 +201,7 @@ class Registry:
 
     @staticmethod
     def _may_go(kind: Kind, item: Object) -> bool:
-        """Whether nothing holds a deleted object any longer: no finalizer, no kubelet (pods), no namespace controller."""
+        """Whether nothing holds a deleted object: no finalizer, no kubelet (pods), no namespace controller."""
         return not item["metadata"].get("finalizers") and kind.plural not in ("pods", "namespaces")
 
 

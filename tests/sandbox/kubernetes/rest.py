@@ -146,6 +146,7 @@ class Rest:
     async def _patch(self, call: Call) -> tuple[Object, int]:
         if call.request.content_type == "application/apply-patch+yaml":
             return await self._apply(call)
+        await call.raw()  # first: nothing may happen between reading the object and writing it
         live = self.store.get(call.kind, call.namespace, call.name)
         patched = await patched_object(call, live)
         item = self._read(call, patched, patched)

@@ -34,6 +34,7 @@ async def answer(registry: Registry, call: Call) -> web.Response:
     """GET, PUT or PATCH the scale."""
     if call.verb not in call.kind.subresources["scale"]:
         raise method_not_allowed()
+    await call.raw()  # first: nothing may happen between reading the object and writing it
     item = registry.store.get(call.kind, call.namespace, call.name)
     if call.verb == "get":
         return call.answer(view(item))

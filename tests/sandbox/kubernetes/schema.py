@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What fields an object may have: taken from the Python client's models, which are generated from the server's own API."""
+"""What fields an object may have: from the Python client's models, which are generated from the server's own API."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def parse_labels(text: str) -> Predicate:
 def from_spec(selector: Object | None) -> Predicate:
     """A predicate from ``matchLabels``/``matchExpressions``; None selects nothing, an empty one everything."""
     if selector is None:
-        return lambda labels: False
+        return lambda _: False
     exact = selector.get("matchLabels") or {}
     wanted: list[Predicate] = []
     for expression in selector.get("matchExpressions") or []:

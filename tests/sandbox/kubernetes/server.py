@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import json
 import random
@@ -46,7 +47,7 @@ class KubernetesServer:
     def __init__(
         self, directory: Path, images: Path | Mapping[str, Any], pod_network: str | None = None, *options: str
     ) -> None:
-        """Keep everything in ``directory``; ``images`` is IMAGES.json or its content; no network: a free one is chosen."""
+        """Keep everything in ``directory``; ``images``: IMAGES.json or its content; no network: one is chosen."""
         self.directory = directory
         self.kubeconfig = directory / "kubeconfig"
         self.pod_network = pod_network
@@ -94,8 +95,6 @@ class KubernetesServer:
     @property
     def authority(self) -> str:
         """The PEM of its certificate authority."""
-        import base64
-
         return base64.b64decode(self._config["clusters"][0]["cluster"]["certificate-authority-data"]).decode()
 
     @property

@@ -66,8 +66,8 @@ def core_event(event: Object) -> Object:
         "note": "message",
         "reportingController": "reportingComponent",
     }
+
     def convert(key: str) -> str:
-        return (
-                key[10].lower() + key[11:] if key.startswith("deprecated") else back.get(key, key)
-            )
+        return key[10].lower() + key[11:] if key.startswith("deprecated") else back.get(key, key)
+
     return {convert(key): value for key, value in event.items()} | {"apiVersion": "v1"} | {"lastTimestamp": now()}
