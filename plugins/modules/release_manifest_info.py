@@ -12,6 +12,9 @@ description:
   - Reads and checks the release manifest, the machine-readable rollback plan of one release.
   - The manifest says which applications, databases and configurations the release consists of, and for each what it
     was before.
+  - What the release brought, so that there is nothing to go back to, is not part of the result's manifest but of
+    RV(brought); a rollback leaves it as it is. The first release that was recorded has nothing to go back to, and is
+    refused.
   - A version that could not be a release's, an unknown release and every fault of the file are told before anything
     is touched.
 author: The octalume.rollback authors (@octalume)
@@ -67,7 +70,7 @@ manifest:
       type: str
       sample: Loyalty points
     components:
-      description: Which of applications, databases and configurations there are.
+      description: Which of applications, databases, configurations and cluster_configurations there are.
       type: list
       elements: str
       sample: [applications, databases, configurations]
@@ -97,6 +100,24 @@ manifest:
           previous: 6
           secret: app-config
           consumers: [api-server]
+    cluster_configurations:
+      description: >-
+        ConfigMaps and Secrets with their content in the release and before, as
+        O(octalume.rollback.k8s_configuration#module:configurations).
+      type: list
+      elements: dict
+      sample: []
+    recorded:
+      description: The workloads as the release left them, with replicas, bounds and pod template.
+      type: list
+      elements: dict
+      sample: []
+brought:
+  description: What the release brought.
+  returned: success
+  type: list
+  elements: str
+  sample: [configuration production/loyalty]
 path:
   description: The file that was read.
   returned: success
@@ -121,6 +142,7 @@ from typing import Any
 
 from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, run_module
 from ansible_collections.octalume.rollback.plugins.module_utils._release.client import read_manifest
+from ansible_collections.octalume.rollback.plugins.module_utils._release.recording import brought, undoable
 
 ARGUMENTS: dict[str, Any] = {
     "argument_spec": {
@@ -134,7 +156,8 @@ ARGUMENTS: dict[str, Any] = {
 def run(call: Call) -> dict[str, Any]:
     """Read one manifest."""
     manifest, path, sha256 = read_manifest(Path(call.params["directory"]), call.params["version"])
-    return {"changed": False, "manifest": asdict(manifest), "path": str(path), "sha256": sha256}
+    found = {"manifest": asdict(undoable(manifest)), "brought": brought(manifest)}
+    return {"changed": False, **found, "path": str(path), "sha256": sha256}
 
 
 def main() -> None:

@@ -35,9 +35,11 @@ options:
         type: str
         default: secret
       version:
-        description: The version that would be brought back; an absolute number, 1 or more.
+        description: >-
+          The version that would be brought back, an absolute number; V(0) stands for the live one, to ask only which
+          one that is.
         type: int
-        required: true
+        default: 0
       current:
         description: The version the release was deployed with.
         type: int
@@ -137,15 +139,16 @@ from ansible_collections.octalume.rollback.plugins.module_utils._vault.observe i
 from ansible_collections.octalume.rollback.plugins.module_utils._vault.plan import targets
 from ansible_collections.octalume.rollback.plugins.module_utils._vault.report import finding
 
+LOOKED_AT = {**SECRETS, "options": {**SECRETS["options"], "version": {"type": "int", "default": 0}}}
 ARGUMENTS: dict[str, Any] = {
-    "argument_spec": {**CONNECTION, "secrets": SECRETS, "undelete": {"type": "bool", "default": False}},
+    "argument_spec": {**CONNECTION, "secrets": LOOKED_AT, "undelete": {"type": "bool", "default": False}},
     "supports_check_mode": True,
 }
 
 
 def run(call: Call) -> dict[str, Any]:
     """Observe all secrets and tell what was seen."""
-    wanted = targets(call.params["secrets"])
+    wanted = targets(call.params["secrets"], live=True)
     with session(call) as store:
         observations = observe_all(store, wanted)
     return {"changed": False, "secrets": [finding(seen, call.params["undelete"]) for seen in observations]}

@@ -12,11 +12,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from .._digest import digest
 from .._module import RollbackError
 from .client import ApiError, Cluster, Json, path_of
-from .model import Pod, Workload
+from .model import Workload
 from .observe import observe
 
 SECRETS = "/api/v1/secrets"
@@ -150,16 +151,18 @@ class Checker:
         if not pods:
             return []
         with ThreadPoolExecutor(max_workers=8) as pool:
-            return list(pool.map(lambda pod: self._judge(self._environment(target.namespace, pod, container)), pods))
+            read = partial(environment, self._cluster, target.namespace, container=container)
+            return list(pool.map(lambda pod: self._judge(read(pod.name)), pods))
 
-    def _environment(self, namespace: str, pod: Pod, container: str) -> dict[str, str]:
-        """What a new process in the container sees: the environment its container was started with."""
-        try:
-            return parse_environment(self._cluster.execute(namespace, pod.name, container, ["env", "-0"], EXEC_TIMEOUT))
-        except ApiError as error:
-            if error.status:
-                raise
-        return parse_environment(self._cluster.execute(namespace, pod.name, container, ["env"], EXEC_TIMEOUT))
+
+def environment(cluster: Cluster, namespace: str, pod: str, container: str) -> dict[str, str]:
+    """What a new process in the container sees: the environment its container was started with."""
+    try:
+        return parse_environment(cluster.execute(namespace, pod, container, ["env", "-0"], EXEC_TIMEOUT))
+    except ApiError as error:
+        if error.status:
+            raise
+    return parse_environment(cluster.execute(namespace, pod, container, ["env"], EXEC_TIMEOUT))
 
 
 def _names(comparison: Comparison) -> Json:

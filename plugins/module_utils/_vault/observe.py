@@ -39,7 +39,7 @@ def observe(store: Store, target: Target) -> Observation:
 
 
 def _version(store: Store, target: Target, version: int, live: Reading) -> Reading:
-    return live if version == live.version else store.read(target, version)
+    return live if version in (0, live.version) else store.read(target, version)
 
 
 def _try(store: Store, target: Target) -> Observation | RollbackError:

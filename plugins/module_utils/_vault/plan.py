@@ -15,8 +15,11 @@ EXACT = 2**53  # integers beyond it are not all representable in Vault's 64 bit 
 POLICY = "docs/policies/vault-rollback.hcl shows the policy that is just enough"
 
 
-def targets(secrets: Sequence[Mapping[str, Any]]) -> tuple[Target, ...]:
-    """The module's ``secrets`` option, checked: absolute versions, plain paths, no secret twice."""
+def targets(secrets: Sequence[Mapping[str, Any]], *, live: bool = False) -> tuple[Target, ...]:
+    """The module's ``secrets`` option, checked: absolute versions, plain paths, no secret twice.
+
+    With ``live`` a version may be 0, as Vault has it: the live one, whatever its number.
+    """
     found: list[Target] = []
     for secret in secrets:
         mount, path = secret["engine_mount_point"].strip("/"), secret["path"].strip("/")
@@ -25,7 +28,7 @@ def targets(secrets: Sequence[Mapping[str, Any]]) -> tuple[Target, ...]:
             if any(part in ("", ".", "..") for part in place.split("/")):
                 raise RollbackError(f"secrets: {name} {place!r} is not a plain path; write it as `vault kv` does")
         for name, number in (("version", target.version), ("current", target.current)):
-            if number is not None and number < 1:
+            if number is not None and number < 1 and not (live and number == 0):
                 raise RollbackError(
                     f"secrets: {name} {number} of {target} is not an absolute version, Vault would take it for the"
                     f" latest; see `{target.command('metadata get')}`"
