@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import threading
 import time
 from typing import Any
@@ -99,6 +101,9 @@ class Watcher(threading.Thread):
             pass
 
     def stop(self) -> None:
-        """Leave the watch."""
-        self.answer.close()
+        """Leave the watch: its socket is shut down, for closing would wait for the reader."""
+        connection = getattr(self.answer, "connection", None)
+        if connection is not None and connection.sock is not None:
+            with contextlib.suppress(OSError):
+                connection.sock.shutdown(socket.SHUT_RDWR)
         self.join(5)
