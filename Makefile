@@ -7,12 +7,11 @@ SHELL := /bin/bash
 VENV := .venv
 READY := $(VENV)/.ready
 TOOLS := $(VENV)/.tools
-SITE = $(shell $(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help setup demo sandbox sandbox-down test test-external conformance lint build clean
+.PHONY: help setup demo sandbox sandbox-down test test-external conformance lint sanity build clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -53,8 +52,11 @@ lint: $(TOOLS) ## Check code, playbooks and roles
 	@mypy plugins/module_utils
 	@ansible-lint --offline --profile production --quiet
 	@antsibull-changelog lint
-	@ANSIBLE_COLLECTIONS_PATH=$(SITE) antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=self .
+	@tests/sanity.sh
 	@shellcheck $$(git ls-files '*.sh') .ci/run
+
+sanity: $(TOOLS) ## Run ansible-test's sanity tests
+	@tests/sanity.sh all
 
 build: setup ## Build the collection's tarball
 	@ansible-galaxy collection build --force
