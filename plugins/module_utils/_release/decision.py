@@ -14,6 +14,7 @@ from typing import Any
 
 from .._module import RollbackError
 from .damping import Objection
+from .lock import Holder
 from .record import timestamp
 
 
@@ -99,7 +100,9 @@ def by_breaking_glass(decided_by: str, requester: str, caller: str, reason: str)
     if not reason.strip():
         raise RollbackError("break_glass overrides every rule, and so wants to know why: -e 'reason=\"...\"'")
     named = decided_by if ":" in decided_by else ""
-    makers = [str(maker) for maker in parse_makers(named)] or [decided_by.strip() or requester.strip() or caller]
+    login = Holder.parse(caller)
+    alone = decided_by.strip() or requester.strip() or f"{login.user}@{login.host}"
+    makers = [str(maker) for maker in parse_makers(named)] or [alone]
     return {
         "kind": "break_glass",
         "reason": f"BREAK GLASS by {' and '.join(makers)}: {reason.strip()}",

@@ -101,7 +101,7 @@ def test_breaking_the_glass_wants_a_reason() -> None:
     ],
 )
 def test_who_breaks_the_glass_is_named_in_the_reason(decided_by: str, requester: str, makers: list[str]) -> None:
-    decision = by_breaking_glass(decided_by, requester, "ann@ops", "Nobody can pay")
+    decision = by_breaking_glass(decided_by, requester, "ann@ops/4711", "Nobody can pay")
     assert decision["makers"] == makers
     assert decision["reason"] == f"BREAK GLASS by {' and '.join(makers)}: Nobody can pay"
 
