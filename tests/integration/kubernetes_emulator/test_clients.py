@@ -92,11 +92,11 @@ def test_kubernetes_core_modules(server: KubernetesServer, namespace: str, tmp_p
     shown = {"kubernetes.core.k8s_info": named, "register": "found"}
     check = {"that": ["found.resources[0].spec.template.spec.containers[0].image == 'shop/api-server:1.4.1'"]}
     tasks = [
-        {"kubernetes.core.k8s": {**auth, "definition": item, "wait": True, "wait_timeout": 30}}
+        {"kubernetes.core.k8s": {**auth, "definition": item, "wait": True, "wait_sleep": 1, "wait_timeout": 30}}
         for item in (deployment(replicas=1), newer)
     ]
     tasks += [
-        {"kubernetes.core.k8s_scale": {**named, "replicas": 2, "wait_timeout": 30}},
+        {"kubernetes.core.k8s_scale": {**named, "replicas": 2, "wait_sleep": 1, "wait_timeout": 30}},
         {"kubernetes.core.k8s_rollback": named},
         {**shown, "until": "found.resources[0].status.updatedReplicas | default(0) == 2", "retries": 20, "delay": 1},
         {"ansible.builtin.assert": check},
