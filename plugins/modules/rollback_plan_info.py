@@ -37,6 +37,12 @@ options:
     type: list
     elements: dict
     default: []
+  cluster_configurations:
+    description: >-
+      RV(octalume.rollback.k8s_configuration_info#module:configurations) of the manifest's C(cluster_configurations).
+    type: list
+    elements: dict
+    default: []
 """
 
 EXAMPLES = r"""
@@ -92,12 +98,22 @@ problems:
   type: list
   elements: str
   sample: []
+drift:
+  description:
+    - What has changed since the release was recorded, one entry for each thing that is neither as the release had it
+      nor as a rollback makes it, with C(component), C(name), C(what), and how it was C(recorded) and is C(live).
+    - Not every drift stands in the way; what does is in RV(problems) too.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - {component: application, name: deployment/api-server, what: replicas, recorded: "3", live: "5"}
 """
 
 from typing import Any
 
 from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, run_module
-from ansible_collections.octalume.rollback.plugins.module_utils._release import rollout
+from ansible_collections.octalume.rollback.plugins.module_utils._release import drift, rollout
 
 OBSERVED = {"type": "list", "elements": "dict", "default": []}
 ARGUMENTS: dict[str, Any] = {
@@ -106,6 +122,7 @@ ARGUMENTS: dict[str, Any] = {
         "applications": OBSERVED,
         "databases": OBSERVED,
         "configurations": OBSERVED,
+        "cluster_configurations": OBSERVED,
     },
     "supports_check_mode": True,
 }
@@ -113,15 +130,17 @@ ARGUMENTS: dict[str, Any] = {
 
 def run(call: Call) -> dict[str, Any]:
     """Judge what was observed."""
-    applications, databases, configurations = (
-        call.params[kind] for kind in ("applications", "databases", "configurations")
+    manifest, applications, databases, configurations, cluster_configurations = (
+        call.params[kind]
+        for kind in ("manifest", "applications", "databases", "configurations", "cluster_configurations")
     )
-    wanted = call.params["manifest"]["databases"]
+    wanted = manifest["databases"]
     schema_steps = rollout.databases_left(databases, wanted)
     steps = [
         *rollout.applications_left(applications),
         *schema_steps,
         *rollout.configurations_left(configurations),
+        *rollout.cluster_configurations_left(cluster_configurations),
     ]
     strategy = rollout.strategy(schema_steps, wanted, steps)
     return {
@@ -130,7 +149,11 @@ def run(call: Call) -> dict[str, Any]:
         "steps": steps,
         "strategy": strategy,
         "reason": rollout.WHY[strategy],
-        "problems": rollout.problems(applications, databases, wanted, configurations),
+        "problems": [
+            *rollout.problems(applications, databases, wanted, configurations),
+            *(text for item in cluster_configurations for text in item["problems"]),
+        ],
+        "drift": drift.drift(manifest, applications, databases, configurations, cluster_configurations),
     }
 
 

@@ -53,6 +53,20 @@ def configurations_left(observed: Observed) -> list[dict[str, Any]]:
     ]
 
 
+def cluster_configurations_left(observed: Observed) -> list[dict[str, Any]]:
+    """A step for each ConfigMap or Secret of the cluster that does not hold what it held before the release."""
+    return [
+        _step(
+            "configuration",
+            f"{item['kind'].lower()}/{item['name']}",
+            "missing" if item["position"] == "missing" else "the release's content",
+            "its previous content",
+        )
+        for item in observed
+        if not item["equal"]
+    ]
+
+
 def problems(applications: Observed, databases: Observed, wanted: Observed, configurations: Observed) -> list[str]:
     """Why the release cannot be undone as its manifest says, one sentence each; none when it can.
 
