@@ -101,13 +101,19 @@ problems:
 drift:
   description:
     - What has changed since the release was recorded, one entry for each thing that is neither as the release had it
-      nor as a rollback makes it, with C(component), C(name), C(what), and how it was C(recorded) and is C(live).
+      nor as a rollback makes it, with C(component), C(name), C(what), how it was C(recorded) and is C(live), and all of
+      it as a sentence in C(message).
     - Not every drift stands in the way; what does is in RV(problems) too.
   returned: success
   type: list
   elements: dict
   sample:
-    - {component: application, name: deployment/api-server, what: replicas, recorded: "3", live: "5"}
+    - component: application
+      name: deployment/api-server
+      what: replicas
+      recorded: "3"
+      live: "5"
+      message: "application deployment/api-server: replicas is 5, and was 3 when the release was recorded"
 """
 
 from typing import Any

@@ -37,7 +37,7 @@ def drift(
         if item["position"] in ("other", "missing"):
             name = f"{item['kind'].lower()}/{item['name']}"
             live = "missing" if item["position"] == "missing" else "another content"
-            found.append(_entry("configuration", name, "content", "as recorded", live))
+            found.append(_entry("configuration", name, "content", "the release's", live))
     return found
 
 
@@ -59,7 +59,7 @@ def _application(live: Recorded, record: Recorded) -> Iterator[dict[str, Any]]:
         yield _entry("application", name, "autoscaler", _bounds(scaled), _bounds(live.get("hpa")))
     template = record.get("template")
     if template and live.get("template") and not fits_record(live["template"], template):
-        yield _entry("application", name, "pod template", "as recorded", "edited since")
+        yield _entry("application", name, "pod template", "the recorded one", "another one")
 
 
 def _bounds(scaler: Recorded | None) -> str:
@@ -75,4 +75,11 @@ def _place(item: Recorded) -> Sequence[str]:
 
 
 def _entry(component: str, name: str, what: str, recorded: object, live: object) -> dict[str, Any]:
-    return {"component": component, "name": name, "what": what, "recorded": str(recorded), "live": str(live)}
+    return {
+        "component": component,
+        "name": name,
+        "what": what,
+        "recorded": str(recorded),
+        "live": str(live),
+        "message": f"{component} {name}: {what} is {live}, and was {recorded} when the release was recorded",
+    }
