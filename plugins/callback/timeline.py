@@ -28,8 +28,9 @@ from typing import Any
 from ansible import constants as C
 from ansible.plugins.callback import CallbackBase
 from ansible.utils.color import stringc
+from ansible_collections.octalume.rollback.plugins.plugin_utils.sentences import sentence
 
-WIDTH = 58  # of a task's name; longer ones push the rest of their line
+WIDTH = 54  # of a task's name; longer ones push the rest of their line
 COLOURS = {"changed": C.COLOR_CHANGED, "ok": C.COLOR_OK, "failed": C.COLOR_ERROR, "skipped": C.COLOR_SKIP}
 QUIET = ("Validating arguments against arg spec",)
 ASSERT = ("ansible.builtin.assert", "assert")
@@ -72,7 +73,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         if task.action in (*C._ACTION_DEBUG, *ASSERT) and "msg" in data:
             self._line(result, "", str(data["msg"]))
             return
-        self._line(result, "changed" if data.get("changed") else "ok", task.get_name(include_role_fqcn=False))
+        state = "changed" if data.get("changed") else "ok"
+        self._line(result, state, task.get_name(include_role_fqcn=False), sentence(task.action, data))
         self._details(data)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
@@ -129,14 +131,14 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def _housekeeping(self, task: Any) -> bool:
         return task.action in (*C._ACTION_ALL_INCLUDES, JOURNAL) or task.name.startswith(QUIET)
 
-    def _line(self, result: Any, state: str, text: str) -> None:
-        """``clock  environment  role  text  state  seconds``; the environment only where there are several."""
+    def _line(self, result: Any, state: str, text: str, found: str = "") -> None:
+        """``clock  environment  role  text  state  seconds  found``; the environment only where there are several."""
         task = result._task
         role = task._role.get_name(include_role_fqcn=False) if task._role else ""
         where = f"{result._host.get_name():<12} " if self.hosts > 1 else ""
         took = time.monotonic() - self.task_began.get(task._uuid, time.monotonic())
         name = text.split(" : ", 1)[-1]
-        ending = f"{state:<8} {took:5.1f} s" if state else ""
+        ending = f"{state:<8} {took:5.1f} s  {found}" if state else ""
         line = f"{time.strftime('%H:%M:%S')}  {where}{role:<14} {name:<{WIDTH}} {ending}".rstrip()
         self._display.display(stringc(line, COLOURS[state]) if state in COLOURS and state != "ok" else line)
 
