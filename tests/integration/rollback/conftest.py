@@ -38,7 +38,7 @@ class Operator:
     def start(self, playbook: str, *options: str) -> subprocess.Popen[str]:
         """Begin a playbook, in a process group of its own."""
         return subprocess.Popen(
-            [BIN / "ansible-playbook", f"playbooks/{playbook}.yml", *options],
+            [BIN / "ansible-playbook", f"playbooks/{playbook}.yml", *options, *self.manifests()],
             cwd=ROOT,
             env=self.environment(),
             stdin=subprocess.DEVNULL,
@@ -61,6 +61,19 @@ class Operator:
     def rollback(self, *options: str, rc: int = 0) -> str:
         """``ansible-playbook playbooks/rollback.yml -e version=1.4.2``."""
         return self.play("rollback", "-e", "version=1.4.2", *options, rc=rc)
+
+    def manifests(self) -> tuple[str, ...]:
+        """The option that names manifests of this sandbox; none where those of the checkout fit it."""
+        endpoints = self.sandbox.endpoints
+        prefix, namespace = endpoints["shop"]["image_prefix"], endpoints["namespace"]
+        if (prefix, namespace) == ("shop/", "production"):
+            return ()
+        text = (ROOT / "inventories/sandbox/releases/1.4.2.yml").read_text()
+        text = text.replace("shop/api-server", f"{prefix}api-server").replace(" production", f" {namespace}")
+        directory = self.sandbox.scratch / "releases"
+        directory.mkdir(exist_ok=True)
+        (directory / "1.4.2.yml").write_text(text)
+        return ("-e", f"plan_manifests={directory}")
 
 
 @pytest.fixture
