@@ -105,7 +105,7 @@ class Recorder:
             "revision": observed.revision,
             "preceding": preceding(observed),
             "autoscaler": {"name": scaler.name, "min": scaler.minimum, "max": scaler.maximum} if scaler else None,
-            "disruption_budget": next((_budget(item) for item in budgets if _covers(item, template)), None),
+            "disruption_budget": next((_budget(item) for item in budgets if covers(item, template)), None),
             "template": None if shown else template,
             "secrets": sorted({use.name for use in references(template) if use.kind != CONFIG_MAP}),
         }
@@ -180,7 +180,7 @@ def _budget(item: Json) -> Json:
     return {"name": item["metadata"]["name"], **{name: value for name, value in bounds.items() if value is not None}}
 
 
-def _covers(budget: Json, template: Json) -> bool:
+def covers(budget: Json, template: Json) -> bool:
     """Whether a disruption budget selects pods of ``template``; an empty selector selects all of them."""
     labels, selector = (template.get("metadata") or {}).get("labels") or {}, budget["spec"].get("selector")
     if selector is None:
