@@ -148,6 +148,10 @@ loss:
       type: list
       elements: str
       returned: always
+schema_fingerprint:
+  description: SHA-256 over one line per schema object of the live database. Null without O(login_db).
+  returned: success
+  type: str
 blockers:
   description: Sessions that hold locks on tables of the database now, with C(pid), C(user), C(query) and more.
   returned: success
@@ -184,6 +188,7 @@ def run(call: Call) -> dict[str, Any]:
         "dirty": seen.status.dirty,
         "problems": list(seen.plan.problems),
         "loss": seen.preview.as_dict() if seen.preview else None,
+        "schema_fingerprint": migrator.fingerprint(),
         "blockers": [blocker.__dict__ for blocker in migrator.blockers()],
     }
 

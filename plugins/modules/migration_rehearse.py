@@ -35,7 +35,8 @@ options:
   budget:
     description:
       - Seconds the restore may take, as estimated from the time of the backup. If the estimate is longer, nothing is
-        done and RV(verdict) is V(inconclusive). Without it there is no limit but O(timeout).
+        done and RV(verdict) is V(inconclusive), as it is where the role may not create databases or the tool does not
+        go to the copy. Without it there is no limit but O(timeout), and the rehearsal is insisted on.
     type: float
   jobs:
     description: Parallel jobs of C(pg_restore).
@@ -176,6 +177,7 @@ from typing import Any
 from ansible_collections.octalume.rollback.plugins.module_utils._migrations.arguments import MIGRATION, tool_from
 from ansible_collections.octalume.rollback.plugins.module_utils._migrations.migrator import Limits
 from ansible_collections.octalume.rollback.plugins.module_utils._migrations.rehearsal import (
+    CannotRehearse,
     Rehearsal,
     on_copy,
     rehearse,
@@ -188,7 +190,11 @@ from ansible_collections.octalume.rollback.plugins.module_utils._postgres.argume
 from ansible_collections.octalume.rollback.plugins.module_utils._postgres.plan import proof_level
 from ansible_collections.octalume.rollback.plugins.module_utils._postgres.programs import find_programs
 from ansible_collections.octalume.rollback.plugins.module_utils._postgres.restore import Request, inspect
-from ansible_collections.octalume.rollback.plugins.module_utils._postgres.scratch import demand_equal, scratch_copy
+from ansible_collections.octalume.rollback.plugins.module_utils._postgres.scratch import (
+    MayNotCreate,
+    demand_equal,
+    scratch_copy,
+)
 
 ARGUMENTS: dict[str, Any] = {
     "argument_spec": {
@@ -225,6 +231,11 @@ def told(done: Rehearsal, wanted: str | None) -> dict[str, Any]:
     }
 
 
+def not_rehearsed(why: str) -> dict[str, Any]:
+    """The result where nothing was tried."""
+    return {"changed": False, "verdict": "inconclusive", "note": f"not rehearsed: {why}"}
+
+
 def run(call: Call) -> dict[str, Any]:
     """Restore a copy, go down on it, drop it."""
     params = call.params
@@ -235,12 +246,17 @@ def run(call: Call) -> dict[str, Any]:
     manifest = inspect(connection, request)
     level, _ = proof_level("restore", params["budget"], manifest.seconds)
     if level != "restore" or call.check_mode:
-        note = "check mode" if call.check_mode else f"a restore does not fit the budget of {params['budget']:g} s"
-        return {"changed": False, "verdict": "inconclusive", "note": f"not rehearsed: {note}"}
+        too_long = f"a restore does not fit the budget of {params['budget'] or 0:g} s"
+        return not_rehearsed("check mode" if call.check_mode else too_long)
     timeout, jobs = params["timeout"], params["jobs"]
-    with scratch_copy(connection, request.path, manifest, programs, jobs=jobs, timeout=timeout) as copy:
-        demand_equal(copy, manifest, timeout)
-        done = rehearse(params["tool"], on_copy(tool, copy), copy, params["target"], Limits(tool=timeout))
+    try:
+        with scratch_copy(connection, request.path, manifest, programs, jobs=jobs, timeout=timeout) as copy:
+            demand_equal(copy, manifest, timeout)
+            done = rehearse(params["tool"], on_copy(tool, copy), copy, params["target"], Limits(tool=timeout))
+    except (MayNotCreate, CannotRehearse) as error:
+        if params["budget"] is None:
+            raise
+        return not_rehearsed(error.message)
     return told(done, params["schema_fingerprint"])
 
 

@@ -69,9 +69,9 @@ options:
     default: read
   proof_budget:
     description:
-      - Seconds that a proof by restore may take. If the estimate is longer, the backup is proven by reading and the
-        result says so.
-      - Without it there is no limit but O(timeout).
+      - Seconds that a proof by restore may take. If the estimate is longer, or the role may not create databases, the
+        backup is proven by reading and the result says so.
+      - Without it there is no limit but O(timeout), and a proof by restore is insisted on.
     type: float
   keep:
     description: Backups of this database to keep in the directory of O(path), the new one included.

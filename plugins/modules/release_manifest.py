@@ -78,6 +78,9 @@ options:
           - Whether code of one release fails on the schema of the other. Otherwise as the existing manifest says, or
             true.
         type: bool
+      schema_fingerprint:
+        description: Of the live schema, as M(octalume.rollback.migration_info) tells it.
+        type: str
   configurations:
     description: The secrets in Vault that belong to the release.
     type: list
@@ -199,6 +202,7 @@ ARGUMENTS: dict[str, Any] = {
                 "current": {"type": "str", "required": True},
                 "previous": {"type": "str"},
                 "breaking": {"type": "bool"},
+                "schema_fingerprint": {"type": "str"},
             },
         },
         "configurations": {

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from .._module import RollbackError
@@ -22,17 +22,12 @@ class Runner(Protocol):
         ...
 
 
-def ignore(_line: str) -> None:
-    """Drop a line nobody listens for."""
-
-
 class ToolRunner:
     """Runs the tool as a child process; connection data reach it through its environment."""
 
-    def __init__(self, tool: Tool, progress: Callable[[str], None] = ignore) -> None:
+    def __init__(self, tool: Tool) -> None:
         self.tool = tool
         self._environment = {**os.environ, **tool.environment}
-        self._progress = progress
 
     def __call__(self, arguments: Sequence[str], *, timeout: float = 60) -> Completed:
         """Run it; :class:`RollbackError` if it cannot be started or is not done in ``timeout`` seconds."""
@@ -69,8 +64,6 @@ class ToolRunner:
         except BaseException:
             _end(child)
             raise
-        for line in output.splitlines():
-            self._progress(line)
         return Completed(argv, child.returncode, output, errors, round(time.monotonic() - started, 3))
 
 

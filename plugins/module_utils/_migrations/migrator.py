@@ -11,15 +11,20 @@ from typing import Any
 
 from .._module import RollbackError
 from .._postgres.client import session
+from .._postgres.contents import fingerprint, schema_lines
 from .._postgres.locks import Holder, holders
 from .._postgres.model import Connection
 from . import live
 from .adapters import ADAPTERS, Adapter, connection_environment
-from .client import ToolRunner, ignore
+from .client import ToolRunner
 from .model import Completed, Plan, Preview, Script, Status, Step, Tool
 from .plan import plan_down, same, script_problems
 
 APPLICATION = "octalume.rollback migration"  # how the tool's sessions are known to the server
+
+
+def ignore(_line: str) -> None:
+    """Drop a line nobody listens for."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,8 @@ class Migrator:
         if options := self.limits.options():
             environment["PGOPTIONS"] = f"{before} {options}".strip()
         self.tool = replace(tool, environment=environment)
-        self._run = ToolRunner(self.tool, progress)
+        self._run = ToolRunner(self.tool)
+        self._progress = progress
         self.adapter: Adapter = ADAPTERS[name](self.tool, self._run)
 
     def observe(self, target: str | None) -> Observation:
@@ -95,6 +101,13 @@ class Migrator:
         with session(self.connection, statement_timeout=live.QUERY_TIMEOUT) as database:
             return holders(database)
 
+    def fingerprint(self) -> str | None:
+        """Fingerprint of the live schema; unknown without a connection."""
+        if not self.connection:
+            return None
+        with session(self.connection, statement_timeout=live.QUERY_TIMEOUT) as database:
+            return fingerprint(schema_lines(database))
+
     def clear_the_way(self, terminate: bool) -> list[Holder]:
         """Wait for locks to be released, up to the lock limit; the sessions that were ended."""
         if not self.connection:
@@ -112,7 +125,10 @@ class Migrator:
                 if self.connection:
                     live.end_sessions(self.connection, APPLICATION)
                 raise self._broken_off(step, plan, descent, error.message) from error
-            descent.output += [*done.output.splitlines(), *done.errors.splitlines()]
+            said = [*done.output.splitlines(), *done.errors.splitlines()]
+            descent.output += said
+            for line in said:
+                self._progress(line)
             if done.status:
                 raise self._broken_off(step, plan, descent, _said(done))
             descent.steps.append({**step.as_dict(), "seconds": done.seconds})

@@ -15,6 +15,11 @@ from .._postgres.scratch import MAINTENANCE
 from .migrator import Descent, Limits, Migrator
 from .model import Loss, Plan, Preview, Tool
 
+
+class CannotRehearse(RollbackError):
+    """No copy can be had, or the tool would not go to it; the way down itself is neither proven nor disproven."""
+
+
 NonNull = Mapping[str, Mapping[str, int]]
 
 
@@ -73,7 +78,7 @@ def demand_that_it_follows(migrator: Migrator, copy: Connection) -> None:
     finally:
         _allow(copy, "true")
     if status is not None:
-        raise RollbackError(
+        raise CannotRehearse(
             f"the migration tool does not follow the connection it is given (PGDATABASE and the like): it found"
             f" version {status.current} somewhere else than in the scratch copy {copy.database}. Nothing was"
             " run; let it read its connection from the environment",

@@ -22,7 +22,7 @@ from .contents import fingerprint, read_tables, schema_lines
 from .locks import wait_for_readers
 from .model import Connection, Manifest, Proof, Table
 from .programs import PipelineError, Programs, run_pipeline
-from .scratch import prove_by_restore
+from .scratch import MayNotCreate, prove_by_restore
 
 UNREADABLE = """
 SELECT n.nspname || '.' || c.relname,
@@ -221,10 +221,15 @@ def _prove(connection: Connection, request: Request, programs: Programs, manifes
         return manifest.proof
     started = time.monotonic()
     archive.verify_bytes(target, manifest)
+    if level == "restore":
+        try:
+            prove_by_restore(connection, target, manifest, programs, jobs=request.jobs, timeout=request.timeout)
+        except MayNotCreate as error:
+            if request.proof_budget is None:
+                raise
+            level, note = "read", f"{error.message}: proven by a full read"
     if level == "read":
         archive.read_through(target, manifest, programs, request.timeout)
-    else:
-        prove_by_restore(connection, target, manifest, programs, jobs=request.jobs, timeout=request.timeout)
     return Proof(level, "pass", round(time.monotonic() - started, 3), note)
 
 

@@ -22,6 +22,10 @@ UNPACKED = 10  # times the size of a compressed archive must be free to unpack i
 MAINTENANCE = "postgres"  # the database to stand in while another one is created, renamed or dropped
 
 
+class MayNotCreate(RollbackError):
+    """The role has no right to create databases, so there is no scratch copy to be had."""
+
+
 def create_database(connection: Connection, name: str, manifest: Manifest) -> None:
     """An empty database ``name`` with the encoding and locale of the one in the backup."""
     settings = (manifest.encoding, manifest.collate, manifest.ctype)
@@ -31,8 +35,10 @@ def create_database(connection: Connection, name: str, manifest: Manifest) -> No
                 f"CREATE DATABASE {identifier(name)} TEMPLATE template0 ENCODING %s LC_COLLATE %s LC_CTYPE %s", settings
             )
         except QueryError as error:
-            advice = "; GRANT CREATEDB: ALTER ROLE ... CREATEDB" if error.sqlstate == "42501" else ""
-            raise RollbackError(f"cannot create the database {name}: {error.message}{advice}") from error
+            told = f"cannot create the database {name}: {error.message}"
+            if error.sqlstate == "42501":
+                raise MayNotCreate(f"{told}; ALTER ROLE {connection.user} CREATEDB allows it") from error
+            raise RollbackError(told) from error
 
 
 def drop_database(connection: Connection, name: str) -> None:

@@ -38,6 +38,10 @@ class Database:
     previous: str | None
     breaking: bool = True
     """Whether code of one release fails on the schema of the other; decides between quiesce and a rolling return."""
+    schema_fingerprint: str | None = None
+    """Of the schema at ``current``, as postgres_validate_info tells it."""
+    previous_fingerprint: str | None = None
+    """Of the schema at ``previous``: what going down has to lead to."""
 
 
 @dataclass(frozen=True)

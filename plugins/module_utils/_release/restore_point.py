@@ -34,6 +34,7 @@ class State:
     images: Mapping[Place, Mapping[str, str]] = field(default_factory=dict)
     templates: Mapping[Place, Mapping[str, Any]] = field(default_factory=dict)
     databases: Mapping[str, str] = field(default_factory=dict)
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
     configurations: Mapping[tuple[str, str], int] = field(default_factory=dict)
     contents: Mapping[Place, Content] = field(default_factory=dict)
 
@@ -60,10 +61,13 @@ def _state(manifest: Manifest, end: str, templates: Mapping[Place, Mapping[str, 
         return {place(item): getattr(item, end) for item in items if getattr(item, end) is not None}
 
     images = {_place(item): there(item.containers, lambda one: one.name) for item in manifest.applications}
+    fingerprint = "schema_fingerprint" if end == "current" else "previous_fingerprint"
+    fingerprints = {item.name: getattr(item, fingerprint) for item in manifest.databases}
     return State(
         images={place: found for place, found in images.items() if found},
         templates=templates,
         databases=there(manifest.databases, lambda item: item.name),
+        fingerprints={name: found for name, found in fingerprints.items() if found},
         configurations=there(manifest.configurations, lambda item: (item.engine_mount_point, item.path)),
         contents=there(manifest.cluster_configurations, _place),
     )
@@ -162,7 +166,10 @@ def _application(item: Found, state: State) -> Application:
 
 def _database(item: Found, state: State) -> Database:
     previous = item.get("previous") or state.databases.get(item["name"])
-    return Database(item["name"], str(item["current"]), previous, bool(item.get("breaking", True)))
+    # A fingerprint belongs to the version that the state before is known by, and to no other.
+    known = state.fingerprints.get(item["name"]) if previous == state.databases.get(item["name"]) else None
+    breaking = bool(item.get("breaking", True))
+    return Database(item["name"], str(item["current"]), previous, breaking, item.get("schema_fingerprint"), known)
 
 
 def _configuration(item: Found, state: State, workloads: Sequence[Found]) -> Configuration:
