@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rollback plan: the template's nine sections and tables, filled in from the manifest and the live world."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from . import plan_steps, words
+from .history import estimate
+from .model import (
+    ATTENTION,
+    MISSING,
+    OPEN,
+    READY,
+    Block,
+    Bullets,
+    Cell,
+    Check,
+    Checklist,
+    Code,
+    Document,
+    Fields,
+    Heading,
+    Mark,
+    Paragraph,
+    Table,
+)
+from .readiness import Readiness, judge, label
+
+Data = Mapping[str, Any]
+
+
+def plan_document(data: Data) -> tuple[Document, Readiness]:
+    """The document and what stands in the way. The same data give the same document."""
+    ready = judge(data)
+    blocks: list[Block] = [
+        *_head(data, ready),
+        *_overview(data, ready),
+        *_criteria(data, ready),
+        *_checklist(data, ready),
+        *plan_steps.steps(data, ready),
+        *_verification(data, ready),
+        *_communication(data, ready),
+        Heading("7. Post-Rollback Actions"),
+        Checklist(tuple(map(Check, AFTERWARDS))),
+        *_contacts(data, ready),
+        *_approval(data),
+    ]
+    return Document("Rollback Plan", tuple(blocks)), ready
+
+
+SUBJECT = "[ROLLBACK] {Service} rolled back from {X.Y.Z} to {X.Y.Z-1}"
+BODY = """\
+Team,
+
+We have initiated a rollback of {Service} from version {X.Y.Z} to {X.Y.Z-1}.
+
+Reason: {Brief description of issue}
+
+Timeline:
+- Issue detected: {Time}
+- Rollback started: {Time}
+- Rollback completed: {Time}
+
+Impact:
+- {Description of user impact}
+
+Next Steps:
+- {Action item 1}
+- {Action item 2}
+
+Post-mortem scheduled for: {Date/Time}
+
+Please contact {name} for questions.
+"""
+
+AFTERWARDS = (
+    "Complete incident report",
+    "Schedule post-mortem meeting",
+    "Document root cause",
+    "Create tickets for fixes",
+    "Update deployment procedures if needed",
+)
+
+
+def _head(data: Data, ready: Readiness) -> list[Block]:
+    manifest, problems = data["manifest"], ready.problems()
+    if problems:
+        verdict = Mark(f"Release {manifest['release']} CANNOT be rolled back now.", MISSING)
+    elif data["left"]["pending"]:
+        verdict = Mark(f"Release {manifest['release']} can be rolled back.", READY)
+    else:
+        verdict = Mark(f"Release {manifest['release']} is rolled back already.", READY)
+    fields = (
+        ("Document ID", manifest["document"]),
+        ("Release", manifest["release"]),
+        ("Author", manifest["author"]),
+        ("Service", manifest["service"]),
+        ("Environment", data["environment"]),
+        *((("Brings", manifest["summary"]),) if manifest.get("summary") else ()),
+    )
+    marks = [Mark(text, MISSING) for text in problems] + [Mark(text, ATTENTION) for text in ready.worries()]
+    return [Fields(fields), verdict, Bullets(tuple(marks))]
+
+
+def _overview(data: Data, ready: Readiness) -> list[Block]:
+    manifest = data["manifest"]
+    purpose = (
+        f"This document provides step-by-step instructions to rollback release {manifest['release']} to the previous "
+        f"stable version {words.text_of(manifest['previous'])} in case of critical issues."
+    )
+    return [
+        Heading("1. Rollback Overview"),
+        Heading("1.1 Purpose", 3),
+        Paragraph(purpose),
+        Heading("1.2 Rollback Scope", 3),
+        Table(("Component", "Current Version", "Rollback Version", "Now"), tuple(_scope(data, ready))),
+        Paragraph(f"Strategy: {data['left']['strategy']}, as {data['left']['reason']}."),
+        Paragraph(f"Expected duration: {estimate(data.get('records', ()), manifest['service'])}."),
+    ]
+
+
+def _scope(data: Data, ready: Readiness) -> Iterable[tuple[Cell, ...]]:
+    manifest = data["manifest"]
+    for item, live in zip(manifest["applications"], data["applications"], strict=True):
+        ends = [words.text_of([box.get(end) for box in item["containers"]]) for end in ("current", "previous")]
+        now = f"{words.text_of(list(live['images'].values()))}, {live['ready']} of {live['replicas']} pods ready"
+        yield (f"Application {item['name']}", *ends, _live(now, "applications", item, ready))
+    for item, live in zip(manifest["databases"], data["databases"], strict=True):
+        ends = [f"Migration {words.text_of(item[end])}" for end in ("current", "previous")]
+        yield (f"Database {item['name']}", *ends, _live(f"Migration {live['current']}", "databases", item, ready))
+    for item, live in zip(manifest["configurations"], data["configurations"], strict=True):
+        ends = [f"Version {words.text_of(item[end])}" for end in ("current", "previous")]
+        now = f"Version {live['live_version']}"
+        yield (f"Configuration {item['path']}", *ends, _live(now, "configurations", item, ready))
+    for live in data.get("cluster_configurations", ()):
+        name = f"{live['kind'].lower()}/{live['name']}"
+        ends = ["as the release has it", "as it was before"]
+        yield (
+            f"Configuration {name}",
+            *ends,
+            _live(POSITIONS[live["position"]], "cluster_configurations", live, ready),
+        )
+
+
+POSITIONS = {
+    "release": "as the release has it",
+    "previous": "as it was before",
+    "brought": "brought by the release",
+    "missing": "missing",
+    "other": "neither: changed since",
+}
+
+
+def _live(now: str, kind: str, item: Data, ready: Readiness) -> Cell:
+    said = ready.said(label(kind, item))
+    return Mark(f"{now}: {said}", MISSING) if said else now
+
+
+def _criteria(data: Data, ready: Readiness) -> list[Block]:
+    rows: list[tuple[Cell, ...]] = []
+    for trigger in data.get("triggers", ()):
+        fine = trigger.get("verdict") in ("pass", "fail")
+        now = f"{trigger.get('verdict')}: {words.text_of(trigger.get('message'))}"
+        consecutive = f"> {data.get('probe_failures')} consecutive"
+        threshold = words.text_of(trigger.get("threshold") or consecutive).removeprefix("fail_if ")
+        rows.append((words.text_of(trigger["name"]), threshold, "Auto-rollback", now if fine else Mark(now, ATTENTION)))
+    conditions = data.get("conditions", {}).values()
+    return [
+        Heading("2. Rollback Decision Criteria"),
+        Heading("2.1 Automatic Rollback Triggers", 3),
+        *([Table(("Trigger", "Threshold", "Action", "Now"), tuple(rows))] if rows else _wanting("triggers", ready)),
+        Heading("2.2 Manual Rollback Triggers", 3),
+        Table(
+            ("Condition", "Decision Maker"),
+            tuple((words.text_of(item["text"]), " + ".join(map(str, item["makers"]))) for item in conditions),
+        ),
+    ]
+
+
+def _wanting(part: str, ready: Readiness) -> list[Block]:
+    """What is said where a part of the plan has nothing to show."""
+    said = ready.said(part)
+    return [Mark(said, ready.state(part))] if said else []
+
+
+def _checklist(data: Data, ready: Readiness) -> list[Block]:
+    names = ", ".join(
+        f"{item.get('name')} ({item.get('role')})" for item in data.get("contacts", ()) if item.get("on_duty")
+    )
+    channels = ", ".join(words.text_of(item.get("name") or item.get("type")) for item in data.get("channels", ()))
+    quiesce = data["left"]["strategy"] == "quiesce"
+    maintenance = f"switched on and off by the rollback ({words.text_of(list(data.get('maintenance') or {}))})"
+    blocked = _unfit(ready)
+    items = (
+        Check("Document the issue triggering rollback", OPEN, "-e reason=..., kept in the run record"),
+        Check(
+            "Notify stakeholders of rollback decision",
+            ATTENTION if ready.state("channels") != READY else OPEN,
+            ready.said("channels") or f"sent by the rollback to {channels}",
+        ),
+        Check(
+            "Verify rollback artifacts exist (images, backups)", MISSING if blocked else READY, _artifacts(data, ready)
+        ),
+        Check(
+            "Ensure rollback team is available",
+            ready.state("contacts"),
+            ready.said("contacts") or f"available now: {names}",
+        ),
+        Check(
+            "Enable maintenance mode (if needed)",
+            ready.state("maintenance") if quiesce else READY,
+            ready.said("maintenance")
+            or (maintenance if quiesce else "not needed: no pod is stopped before its successor runs"),
+        ),
+    )
+    return [Heading("3. Pre-Rollback Checklist"), Checklist(items)]
+
+
+def _unfit(ready: Readiness) -> list[str]:
+    """What is wrong with the artifacts; an approval is none."""
+    return [text for part, texts in ready.missing.items() if part != "approvals" for text in texts]
+
+
+def _artifacts(data: Data, ready: Readiness) -> str:
+    if _unfit(ready):
+        return "; ".join(_unfit(ready))
+    found = []
+    for live in data["applications"]:
+        target = live.get("target") or {}
+        if target:
+            found.append(f"{live['name']} has revision {words.text_of(target.get('revision'))} of the previous image")
+    found += [f"{item['name']} has the way down from migration {item['current']}" for item in data["databases"]]
+    found += [f"version {item['target_version']} of {item['path']} can be read" for item in data["configurations"]]
+    if data["databases"]:
+        found.append(f"a backup can be written to {data['backup_directory']}")
+    return "; ".join(found)
+
+
+def _verification(data: Data, ready: Readiness) -> list[Block]:
+    tests = tuple(_smoke_test(item) for item in data.get("smoke_tests", ()))
+    checks = tuple(
+        (words.text_of(item["name"]), f"{words.text_of(item.get('expect'))} for {item.get('held') or 'now'}")
+        for item in data.get("monitoring", ())
+    )
+    return [
+        Heading("5. Post-Rollback Verification"),
+        Heading("5.1 Smoke Tests", 3),
+        *([Table(("Test", "Command", "Expected"), tests)] if tests else _wanting("smoke_tests", ready)),
+        Heading("5.2 Monitoring Checks", 3),
+        *([Table(("Metric", "Expected After Rollback"), checks)] if checks else _wanting("monitoring", ready)),
+    ]
+
+
+def _smoke_test(item: Data) -> tuple[Cell, ...]:
+    if not item.get("path"):
+        return words.text_of(item["name"]), "tcp, command or SQL", "success"
+    status = item.get("status") or [200]
+    wanted = " or ".join(map(str, status if isinstance(status, list) else [status]))
+    values = [words.text_of(rule["equals"]) for rule in item.get("json") or () if "equals" in rule]
+    more = [*values, *(item.get("extract") or {}), *(["data"] if item.get("json") and not values else [])]
+    return words.text_of(item["name"]), f"{item.get('method') or 'GET'} {item['path']}", " + ".join([wanted, *more])
+
+
+def _communication(data: Data, ready: Readiness) -> list[Block]:
+    rows = tuple(
+        (
+            words.text_of(item.get("name") or item.get("type")),
+            words.text_of(item.get("type")),
+            "start, completion, failure",
+        )
+        for item in data.get("channels", ())
+    )
+    manifest = data["manifest"]
+    ends = {"Service": manifest["service"], "X.Y.Z": manifest["release"], "X.Y.Z-1": manifest["previous"]}
+    subject, body = (_filled(text, ends) for text in (SUBJECT, BODY))
+    return [
+        Heading("6. Communication"),
+        *([Table(("Channel", "Kind", "Sent at"), rows)] if rows else _wanting("channels", ready)),
+        Heading("6.1 Notification Template", 3),
+        Fields((("Subject", subject),)),
+        Code(body, "text"),
+    ]
+
+
+def _filled(text: str, known: Mapping[str, object]) -> str:
+    """The template's text; what is not known before something happens stays in braces."""
+    for name, value in known.items():
+        text = text.replace(f"{{{name}}}", words.text_of(value))
+    return text
+
+
+def _contacts(data: Data, ready: Readiness) -> list[Block]:
+    words_for = {True: "available", False: "not available"}
+    rows = tuple(
+        (
+            *(words.text_of(item.get(key)) for key in ("role", "name", "phone", "availability")),
+            words_for.get(item.get("on_duty"), "cannot be read"),
+        )
+        for item in data.get("contacts", ())
+    )
+    return [
+        Heading("8. Emergency Contacts"),
+        *([Table(("Role", "Name", "Phone", "Availability", "Now"), rows)] if rows else []),
+        *_wanting("contacts", ready),
+    ]
+
+
+def _approval(data: Data) -> list[Block]:
+    rows: list[tuple[Cell, ...]] = []
+    for item in data.get("approvals", ()):
+        approved = item.get("verdict") == "pass"
+        signature: Cell = (
+            words.text_of(item.get("fingerprint"))
+            if approved
+            else Mark(words.text_of(item.get("message")), MISSING if data.get("approval_required") else OPEN)
+        )
+        date = words.text_of(item.get("date")) if approved else ""
+        rows.append((item["role"], words.text_of(item.get("signer")) if approved else "", signature, date))
+    signed = f"What was signed: {data['manifest_path']}, SHA-256 {data['manifest_sha256']}."
+    return [
+        Heading("9. Approval"),
+        Table(("Role", "Name", "Signature", "Date"), tuple(rows)),
+        Paragraph(signed),
+        *_to_sign(data),
+    ]
+
+
+def _to_sign(data: Data) -> list[Block]:
+    """What those who have not signed type."""
+    commands = [item["command"] for item in data.get("approvals", ()) if item.get("verdict") != "pass"]
+    if not commands:
+        return []
+    text = "A rollback waits for these" if data.get("approval_required") else "A rollback does not wait for these here"
+    return [Paragraph(f"{text}; to sign:"), Code("\n".join(commands), "bash")]
