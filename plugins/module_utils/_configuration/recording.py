@@ -49,7 +49,7 @@ class Recorder:
         ]
         return {
             "workloads": [self._workload(one, budgets[one.workload.namespace]) for one in observed],
-            "cluster_configurations": [asdict(item) for item in found],
+            "cluster_configurations": [{**asdict(item), "consumers": list(item.consumers)} for item in found],
         }
 
     def _users(self, observed: Sequence[Observed]) -> dict[tuple[str, str, str], list[str]]:

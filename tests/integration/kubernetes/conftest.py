@@ -22,8 +22,10 @@ from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.clie
 )
 from ansible_collections.octalume.rollback.plugins.module_utils._module import Call
 from ansible_collections.octalume.rollback.plugins.modules import (
+    k8s_configuration,
     k8s_configuration_info,
     k8s_maintenance,
+    k8s_restore_point_info,
     k8s_rollout,
     k8s_rollout_info,
 )
@@ -35,7 +37,9 @@ MODULES = {
     "rollout": k8s_rollout,
     "rollout_info": k8s_rollout_info,
     "maintenance": k8s_maintenance,
+    "configuration": k8s_configuration,
     "configuration_info": k8s_configuration_info,
+    "restore_point_info": k8s_restore_point_info,
 }
 COLLECTIONS = {
     "Deployment": "/apis/apps/v1/deployments",
@@ -48,6 +52,7 @@ COLLECTIONS = {
     "Pod": "/api/v1/pods",
     "ResourceQuota": "/api/v1/resourcequotas",
     "HorizontalPodAutoscaler": "/apis/autoscaling/v2/horizontalpodautoscalers",
+    "PodDisruptionBudget": "/apis/policy/v1/poddisruptionbudgets",
     "Role": "/apis/rbac.authorization.k8s.io/v1/roles",
     "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/rolebindings",
 }

@@ -16,6 +16,9 @@ from tests.integration.kubernetes.conftest import Json, Namespace
 POLICY = Path(__file__).parents[3] / "docs" / "policies" / "kubernetes-rollback.yml"
 
 
+RECORD = POLICY.with_name("kubernetes-record.yml")
+
+
 def grant(namespace: Namespace, rules: list[Json]) -> None:
     """Give ``rules`` to the user robot."""
     namespace.create("Role", "rollback", {"rules": rules}, "rbac.authorization.k8s.io/v1")
@@ -39,8 +42,8 @@ def robot(namespace: Namespace, tmp_path: Path) -> Namespace:
     return namespace
 
 
-def rules() -> list[Json]:
-    role, _binding = yaml.safe_load_all(POLICY.read_text())
+def rules(policy: Path = POLICY) -> list[Json]:
+    role, _binding = yaml.safe_load_all(policy.read_text())
     found: list[Json] = role["rules"]
     return found
 
@@ -86,3 +89,27 @@ def test_a_login_that_is_not_valid_is_one_clear_error(robot: Namespace) -> None:
     robot.login["api_key"] = "expired"
     with pytest.raises(RollbackError, match=r"401.*kubectl auth whoami"):
         robot.rollout("quiesced")
+
+
+def test_the_role_for_recording_reads_all_and_changes_nothing(robot: Namespace, tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    password.write_text("of this test")
+    granted = rules(RECORD)
+    assert {verb for rule in granted for verb in rule["verbs"]} == {"get", "list"}
+    grant(robot, granted)
+    workloads = [{"name": "api", "namespace": robot.name}]
+    found = robot.call("restore_point_info", workloads=workloads, vault_password_file=str(password))
+    assert found["notes"] == []
+    assert [item["name"] for item in found["cluster_configurations"]] == ["app-config"]
+
+
+def test_what_may_not_be_read_is_told_and_left_out(robot: Namespace) -> None:
+    grant(
+        robot,
+        [rule for rule in rules(RECORD) if rule["apiGroups"] not in ([""], ["policy"])]
+        + [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}],
+    )
+    found = robot.call("restore_point_info", workloads=[{"name": "api", "namespace": robot.name}])
+    assert found["cluster_configurations"] == []
+    assert [note for note in found["notes"] if "secret/app-config" in note and "may not be read" in note]
+    assert [note for note in found["notes"] if "disruption budgets" in note]
