@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,13 +57,13 @@ class Banner:
         encoded = {"licence": base64.b64encode(licence.encode()).decode()}
         cluster.replace({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "type": "Opaque", "data": encoded})
 
-    def restart(self, mark: str) -> None:
-        """Let the pods take what was configured."""
-        annotations = {"deployed": mark}
+    def restart(self, name: str = NAME) -> None:
+        """Let the pods take what was configured, as ``kubectl rollout restart`` does."""
+        annotations = {"kubectl.kubernetes.io/restartedAt": str(uuid.uuid4())}
         patch = {"spec": {"template": {"metadata": {"annotations": annotations}}}}
         cluster = self.sandbox.cluster
-        cluster.call("PATCH", cluster.path("Deployment", NAME), patch, "application/merge-patch+json")
-        cluster.wait_rollout(NAME)
+        cluster.call("PATCH", cluster.path("Deployment", name), patch, "application/merge-patch+json")
+        cluster.wait_rollout(name)
 
     def contents(self) -> dict[str, Any]:
         """What ConfigMap and Secret hold."""

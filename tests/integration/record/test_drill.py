@@ -14,6 +14,7 @@ from tests.integration.record.conftest import Banner
 from tests.integration.rollback.conftest import Operator, world
 from tests.sandbox import proof
 from tests.sandbox.demo import WANTED
+from tests.sandbox.releases import Pipeline, Places
 
 pytestmark = pytest.mark.sandbox
 
@@ -36,7 +37,7 @@ def test_a_release_comes_back_from_what_was_recorded(operator: Operator, banner:
     with sandbox.load(20):
         sandbox.ship("1.4.2")
         banner.configure("Now with loyalty points", new, binary=b"\x01")
-        banner.restart("1.4.2")
+        banner.restart()
         told += _recorded(operator, banner)
         _check_manifest(yaml.safe_load((banner.folder / "1.4.2.yml").read_text()))
 
@@ -113,21 +114,33 @@ def test_a_signed_manifest_and_a_release_that_is_not_live_are_refused(operator: 
     )
 
 
-def test_a_later_change_is_drift_and_is_not_overwritten(operator: Operator, banner: Banner) -> None:
+def test_a_release_of_configuration_alone_restarts_what_uses_it(operator: Operator, banner: Banner) -> None:
     sandbox = operator.sandbox
+    version = ("-e", "version=1.4.2-settings")
     sandbox.ship("1.4.1")
     banner.create("Welcome", "planted-licence")
     record(operator, banner, "1.4.1")
-    banner.configure("Loyalty", "planted-licence")
-    record(operator, banner, "1.4.2-banner")
-    banner.configure("Somebody's own words", "planted-licence")
-    cluster = sandbox.cluster
-    cluster.call(
-        "PATCH", cluster.path("Deployment", "banner"), {"spec": {"replicas": 1}}, "application/merge-patch+json"
-    )
-    live = banner.contents()
+    before = banner.contents()
+    with sandbox.load(20):
+        Pipeline(Places.of(sandbox.endpoints), sandbox.steps.append).configure(7)
+        banner.configure("Loyalty", "planted-licence")
+        for name in ("api-server", "banner"):
+            banner.restart(name)
+        record(operator, banner, "1.4.2-settings")
+        released = banner.contents()
 
-    output = operator.play("rollback", "-e", "version=1.4.2-banner", *banner.variables(), *DECISION, rc=2)
-    assert "configmap/banner in" in output
-    assert "somebody changed it since" in output
-    assert banner.contents() == live
+        banner.configure("Somebody's own words", "planted-licence")
+        drifted = operator.play("plan", *version, *banner.variables(), rc=2)
+        assert "configmap/banner: content is another content" in " ".join(drifted.split())
+        refused = operator.play("rollback", *version, *banner.variables(), *DECISION, rc=2)
+        assert "somebody changed it since" in refused
+        assert banner.contents() not in (before, released)
+
+        banner.configure("Loyalty", "planted-licence")
+        revisions = {name: banner.revisions(name) for name in ("api-server", "banner")}
+        operator.play("rollback", *version, *banner.variables(), *DECISION)
+        assert banner.contents() == before
+        grown = {name: banner.revisions(name) - count for name, count in revisions.items()}
+        assert grown == {"api-server": 1, "banner": 1}
+        again = operator.play("rollback", *version, *banner.variables())
+    assert re.search(r"changed=0 unreachable=0 failed=0", again), again
