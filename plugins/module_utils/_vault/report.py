@@ -50,7 +50,7 @@ def finding(observation: Observation, undelete: bool) -> dict[str, Any]:
         "mount": target.mount,
         "live_version": observation.live.version,
         "live_state": "missing" if observation.live.state == "absent" else observation.live.state,
-        "target_version": target.version,
+        "target_version": target.version or observation.live.version,
         "target_state": target_state(observation),
         "equal": equal(observation),
         "position": position(observation),
