@@ -67,6 +67,10 @@ database:
   description: Name of the database.
   returned: success
   type: str
+equal:
+  description: Whether the database held exactly what the backup does, so that there was nothing to bring back.
+  returned: success
+  type: bool
 previous_database:
   description: The old database's name now. Null if there was none or nothing was changed.
   returned: success
@@ -134,6 +138,7 @@ def run(call: Call) -> dict[str, Any]:
     same = there and restore.is_as_recorded(connection, manifest, request.timeout)
     result: dict[str, Any] = {
         "changed": not same,
+        "equal": same,
         "database": connection.database,
         "previous_database": None,
         "seconds": 0.0,

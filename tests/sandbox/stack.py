@@ -215,7 +215,7 @@ class Stack:
                 rules.write("host all all all scram-sha-256\n")
             server.execute("SELECT pg_reload_conf()")
         owner, application = secrets.token_urlsafe(18), secrets.token_urlsafe(18)
-        server.create_role("shop_owner", owner)
+        server.create_role("shop_owner", owner, "LOGIN CREATEDB")
         server.create_role("shop", application)
         server.create_database(DATABASE, "shop_owner")
         grants = "SELECT, INSERT, UPDATE, DELETE ON TABLES TO shop"
