@@ -19,11 +19,17 @@ from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, RollbackError, failure, who
+from ansible_collections.octalume.rollback.plugins.plugin_utils.undisturbed import undisturbed
 
 display = Display()
 
 # AnsibleModule's names for the relations between arguments are the validator's names too.
 RELATIONS = ("mutually_exclusive", "required_together", "required_one_of", "required_if", "required_by")
+
+
+def _show(line: str) -> None:
+    with undisturbed():
+        display.display(line)
 
 
 class InProcess(ActionBase):  # type: ignore[misc]
@@ -71,7 +77,7 @@ class InProcess(ActionBase):  # type: ignore[misc]
             check_mode=self._task.check_mode,
             diff=self._task.diff,
             warn=display.warning,
-            progress=lambda message: display.display(f"  {task_vars.get('inventory_hostname', '')}: {message}"),
+            progress=lambda message: _show(f"  {task_vars.get('inventory_hostname', '')}: {message}"),
             # Ansible forks a worker for every task: its parent is the control process.
             caller=f"{who()}/{os.getppid()}",
             secrets=secrets,

@@ -130,10 +130,18 @@ class Called:
         return self.result[key]
 
 
-def call(module: ModuleType, *, check_mode: bool = False, diff: bool = False, **args: Any) -> Called:
+def call(
+    module: ModuleType,
+    *,
+    check_mode: bool = False,
+    diff: bool = False,
+    progress: Callable[[str], None] = lambda _text: None,
+    **args: Any,
+) -> Called:
     """Validate ``args`` by the module's own spec and run it; RollbackError comes through."""
     validated = ArgumentSpecValidator(module.ARGUMENTS["argument_spec"]).validate(args)
     assert not validated.error_messages, validated.error_messages
     warnings: list[str] = []
-    request = Call(validated.validated_parameters, check_mode=check_mode, diff=diff, warn=warnings.append)
+    given = validated.validated_parameters
+    request = Call(given, check_mode=check_mode, diff=diff, warn=warnings.append, progress=progress)
     return Called(module.run(request), warnings, request.secrets | validated._no_log_values)
