@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,6 +19,7 @@ from kubernetes import client, config
 
 from tests.sandbox.kubernetes.server import KubernetesServer
 
+ROOT = Path(__file__).resolve().parents[3]
 APP = Path(__file__).with_name("app.py")
 IMAGES = {
     f"shop/api-server:{version}": {
@@ -53,15 +56,15 @@ def namespace(api: client.ApiClient) -> Iterator[str]:
 
 
 class Kubectl:
-    """Runs kubectl in a namespace."""
+    """Runs a kubectl in a namespace."""
 
-    def __init__(self, kubeconfig: Path, namespace: str) -> None:
-        self.kubeconfig, self.namespace = kubeconfig, namespace
+    def __init__(self, program: Path, kubeconfig: Path, namespace: str) -> None:
+        self.program, self.kubeconfig, self.namespace = program, kubeconfig, namespace
 
     def __call__(self, *arguments: str, stdin: str | None = None, code: int = 0) -> str:
         """Standard output and error; the exit status must be ``code``."""
         done = subprocess.run(
-            ["kubectl", "-n", self.namespace, *arguments], input=stdin, capture_output=True, text=True, timeout=60,
+            [self.program, "-n", self.namespace, *arguments], input=stdin, capture_output=True, text=True, timeout=60,
             env={**os.environ, "KUBECONFIG": str(self.kubeconfig)}, check=False,
         )  # fmt: skip
         assert done.returncode == code, f"kubectl {arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
@@ -72,10 +75,50 @@ class Kubectl:
         return self("apply", "-f", "-", stdin=yaml.safe_dump_all(items))
 
 
+def _from_path() -> Path:
+    found = shutil.which("kubectl")
+    if not found:
+        pytest.skip("no kubectl on PATH: apt-get install kubernetes-client")
+    return Path(found)
+
+
+def _from_debian() -> Path:
+    """The kubectl of the package kubernetes-client (1.20 in Debian 12), unpacked in the checkout and not installed."""
+    home = ROOT / ".cache" / "kubectl-debian"
+    program = home / "usr" / "bin" / "kubectl"
+    if program.exists():
+        return program
+    if not shutil.which("apt-get") or not shutil.which("dpkg"):
+        pytest.skip("no apt-get and dpkg here: Debian's kubectl is not tried")
+    home.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home.parent) as directory:
+        got = subprocess.run(
+            ["apt-get", "download", "kubernetes-client"], cwd=directory, capture_output=True, text=True, timeout=120,
+            check=False,
+        )  # fmt: skip
+        packages = list(Path(directory).glob("*.deb"))
+        if got.returncode or not packages:
+            pytest.skip(
+                f"Debian's kubectl is not tried: apt-get download kubernetes-client: {got.stderr.strip()[-300:]}"
+            )
+        unpacked = Path(directory) / "unpacked"
+        subprocess.run(["dpkg", "-x", packages[0], unpacked], check=True, timeout=120)
+        shutil.rmtree(home, ignore_errors=True)
+        unpacked.rename(home)
+    return program
+
+
+@pytest.fixture(scope="session", params=[_from_path, _from_debian], ids=["kubectl", "debian"])
+def program(request: pytest.FixtureRequest) -> Path:
+    """Each kubectl that there is: the one on PATH, and the oldest that is still in the field."""
+    found: Path = request.param()
+    return found
+
+
 @pytest.fixture
-def kubectl(server: KubernetesServer, namespace: str) -> Kubectl:
+def kubectl(program: Path, server: KubernetesServer, namespace: str) -> Kubectl:
     """kubectl in the test's namespace."""
-    return Kubectl(server.kubeconfig, namespace)
+    return Kubectl(program, server.kubeconfig, namespace)
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the server tells about itself: versions, groups, resources (plain and aggregated), OpenAPI's outline."""
+"""What the server tells about itself: versions, groups, resources (plain and aggregated)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ def groups() -> Object:
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [group(name) for name in names]}
 
 
-def _of(group_name: str, version: str) -> list[Kind]:
+def of(group_name: str, version: str) -> list[Kind]:
+    """The resources of a group's version."""
     found = [kind for kind in KINDS if (kind.group, kind.version) == (group_name, version)]
     return sorted(found, key=lambda kind: kind.plural)
 
@@ -48,7 +49,7 @@ def _of(group_name: str, version: str) -> list[Kind]:
 def resources(group_name: str, version: str) -> Object:
     """``GET /apis/GROUP/VERSION``: every resource, then its subresources."""
     listed: list[Object] = []
-    for kind in _of(group_name, version):
+    for kind in of(group_name, version):
         listed.append(_resource(kind))
         for name in sorted(kind.subresources):
             shown: Object = {"name": f"{kind.plural}/{name}", "singularName": "", "namespaced": kind.namespaced}
@@ -87,7 +88,7 @@ def aggregated(core: bool) -> Object:
     for name in names:
         versions = ["v1"] if core else [v for g, v in GROUP_VERSIONS if g == name]
         shown = [
-            {"version": v, "resources": [_aggregated(kind) for kind in _of(name, v)], "freshness": "Current"}
+            {"version": v, "resources": [_aggregated(kind) for kind in of(name, v)], "freshness": "Current"}
             for v in versions
         ]
         items.append({"metadata": {"name": name} if name else {}, "versions": shown})
@@ -110,27 +111,3 @@ def _aggregated(kind: Kind) -> Object:
         answer = {"group": other_group, "version": other_version, "kind": other}
         subresources.append({"subresource": name, "responseKind": answer, "verbs": list(kind.subresources[name])})
     return {**shown, **({"subresources": subresources} if subresources else {})}
-
-
-def openapi_v3() -> Object:
-    """The outline of the OpenAPI documents."""
-    paths = ["api/v1", *(f"apis/{g}/{v}" for g, v in GROUP_VERSIONS)]
-    return {"paths": {path: {"serverRelativeURL": f"/openapi/v3/{path}?hash=sandbox"} for path in paths}}
-
-
-def openapi_v3_document(group_name: str, version: str) -> Object:
-    """One group's document: its PATCH operations, by which kubectl learns that the server validates fields itself."""
-    prefix = f"/apis/{group_name}/{version}" if group_name else "/api/v1"
-    validation = {"name": "fieldValidation", "in": "query", "schema": {"type": "string"}}
-    dry_run = {"name": "dryRun", "in": "query", "schema": {"type": "string"}}
-    paths = {}
-    for kind in _of(group_name, version):
-        space = "/namespaces/{namespace}" if kind.namespaced else ""
-        action = {
-            "parameters": [dry_run, validation],
-            "x-kubernetes-group-version-kind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
-            "responses": {},
-        }
-        paths[f"{prefix}{space}/{kind.plural}/{{name}}"] = {"patch": action}
-    info = {"title": "Kubernetes", "version": VERSION["gitVersion"]}
-    return {"openapi": "3.0.0", "info": info, "paths": paths, "components": {"schemas": {}}}

@@ -1,25 +1,71 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``pods/exec`` over a WebSocket: the channel protocols v4 and v5 of the clients."""
+"""``pods/exec``: a command's streams over a WebSocket (channel protocols v4 and v5) or over SPDY."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
-from typing import Any
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
 
 from aiohttp import WSMsgType, web
 
-from . import container
+from . import container, spdy
 from .call import Call
 from .cluster import Cluster
-from .errors import ApiError, bad_request, success
+from .errors import ApiError, bad_request
 from .kinds import POD
 from .pod import PodWorker
 
 Object = dict[str, Any]
 _PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
-_STDIN, _STDOUT, _STDERR, _ERROR, _CLOSE = 0, 1, 2, 3, 255
+_NUMBERS = {"stdin": 0, "stdout": 1, "stderr": 2, "error": 3}
+_CLOSE = 255
+_DIRECTIONS = ("stdin", "stdout", "stderr")
+_KEPT = 30  # seconds without a word until the other side of a WebSocket is asked whether it is there
+
+
+class Channels(Protocol):
+    """The streams between a client and its command."""
+
+    def input(self) -> AsyncIterator[bytes | None]:
+        """What the client types; None is the end of it, the end of the iteration that the client left."""
+
+    async def write(self, name: str, data: bytes) -> None:
+        """Send output of ``stdout`` or ``stderr``."""
+
+    async def finish(self, status: Object) -> None:
+        """Tell how the command ended, and close."""
+
+
+class SocketChannels:
+    """Channels over a WebSocket: each message begins with its channel's number."""
+
+    def __init__(self, socket: web.WebSocketResponse) -> None:
+        """Carry over ``socket``."""
+        self._socket = socket
+
+    async def input(self) -> AsyncIterator[bytes | None]:
+        """Bytes for stdin; its end is known from v5 on."""
+        async for message in self._socket:
+            if message.type not in (WSMsgType.BINARY, WSMsgType.TEXT):
+                return
+            data = message.data if isinstance(message.data, bytes) else message.data.encode()
+            if data[:1] == bytes([_NUMBERS["stdin"]]):
+                yield data[1:]
+            elif data[:2] == bytes([_CLOSE, _NUMBERS["stdin"]]):
+                yield None
+
+    async def write(self, name: str, data: bytes) -> None:
+        """Send output while the client is there."""
+        with contextlib.suppress(ConnectionError):
+            await self._socket.send_bytes(bytes([_NUMBERS[name]]) + data)
+
+    async def finish(self, status: Object) -> None:
+        """Send the Status on the error channel."""
+        await self.write("error", json.dumps(status).encode())
+        await self._socket.close()
 
 
 def _place(cluster: Cluster, call: Call) -> tuple[PodWorker, str]:
@@ -41,80 +87,78 @@ async def answer(cluster: Cluster, call: Call) -> web.StreamResponse:
     """Run the command in the container and carry its streams."""
     if call.subresource == "attach":
         raise bad_request("attach is not supported by the sandbox")
-    if "websocket" not in call.request.headers.get("Upgrade", "").lower():
-        raise ApiError(400, "BadRequest", "you must specify at least 1 of stdin, stdout, stderr" if not any(
-            call.query.get(name) == "true" for name in ("stdin", "stdout", "stderr")
-        ) else "Upgrade request required")  # fmt: skip
+    wanted = [name for name in _DIRECTIONS if call.query.get(name) == "true"]
+    if not wanted:
+        raise bad_request("you must specify at least 1 of stdin, stdout, stderr")
+    protocol = call.request.headers.get("Upgrade", "").lower()
+    if protocol not in ("websocket", "spdy/3.1"):
+        raise bad_request("Upgrade request required")
     worker, name = _place(cluster, call)
-    socket = web.WebSocketResponse(protocols=_PROTOCOLS, heartbeat=30)
-    await socket.prepare(call.request)
+    if protocol == "websocket":
+        socket = web.WebSocketResponse(protocols=_PROTOCOLS, heartbeat=_KEPT)
+        await socket.prepare(call.request)
+        await _execute(cluster, call, worker, name, SocketChannels(socket))
+        return socket
+    async with spdy.upgraded(call.request) as (response, channels):
+        if await channels.opened(wanted):
+            with contextlib.suppress(ConnectionError):
+                await _execute(cluster, call, worker, name, channels)
+    return response
+
+
+async def _execute(cluster: Cluster, call: Call, worker: PodWorker, name: str, channels: Channels) -> None:
     spec = worker.specification(name)
-    image = cluster.image(spec["image"]) or {}
+    directory = spec.get("workingDir") or (cluster.image(spec["image"]) or {}).get("cwd")
     pipe = asyncio.subprocess.PIPE
+    stdin = pipe if call.query.get("stdin") == "true" else asyncio.subprocess.DEVNULL
+    argv = call.request.query.getall("command")
     try:
         process = await container.spawn(
-            call.request.query.getall("command"), worker.environments[name], spec.get("workingDir") or image.get("cwd"),
-            stdin=pipe if call.query.get("stdin") == "true" else asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe,
-        )  # fmt: skip
+            argv, worker.environments[name], directory, stdin=stdin, stdout=pipe, stderr=pipe
+        )
     except OSError as error:
-        text = f'exec: "{call.query.get("command")}": {error.strerror}'
-        await _finish(socket, 126, text)
-        return socket
-    await _carry(call, socket, process)
-    return socket
-
-
-async def _carry(call: Call, socket: web.WebSocketResponse, process: asyncio.subprocess.Process) -> None:
-    sender = asyncio.get_running_loop().create_task(_input(socket, process))
+        await channels.finish(_status(126, f'exec: "{argv[0]}": {error.strerror}'))
+        return
+    sender = asyncio.get_running_loop().create_task(_input(channels, process))
     terminal = call.query.get("tty") == "true"
     await asyncio.gather(
-        _output(socket, process.stdout, _STDOUT, call.query.get("stdout") == "true"),
+        _output(channels, process.stdout, "stdout", call.query.get("stdout") == "true"),
         _output(
-            socket, process.stderr, _STDOUT if terminal else _STDERR, terminal or call.query.get("stderr") == "true"
+            channels, process.stderr, "stdout" if terminal else "stderr", terminal or call.query.get("stderr") == "true"
         ),
     )
     code = await process.wait()
     sender.cancel()
-    await _finish(socket, code)
+    await channels.finish(_status(code))
 
 
-async def _input(socket: web.WebSocketResponse, process: asyncio.subprocess.Process) -> None:
-    """What the client sends: bytes for stdin, or (v5) the end of it; a client that leaves ends the command."""
-    async for message in socket:
-        if message.type not in (WSMsgType.BINARY, WSMsgType.TEXT):
-            break
-        data = message.data if isinstance(message.data, bytes) else message.data.encode()
-        if not data or process.stdin is None:
+async def _input(channels: Channels, process: asyncio.subprocess.Process) -> None:
+    """Hand the input on; a client that leaves ends the command."""
+    async for data in channels.input():
+        if process.stdin is None:
             continue
         with contextlib.suppress(OSError):
-            if data[0] == _STDIN:
-                process.stdin.write(data[1:])
-                await process.stdin.drain()
-            elif data[0] == _CLOSE and data[1:2] == bytes([_STDIN]):
+            if data is None:
                 process.stdin.close()
+            else:
+                process.stdin.write(data)
+                await process.stdin.drain()
     with contextlib.suppress(ProcessLookupError):
         process.kill()
 
 
-async def _output(
-    socket: web.WebSocketResponse, stream: asyncio.StreamReader | None, channel: int, wanted: bool
-) -> None:
+async def _output(channels: Channels, stream: asyncio.StreamReader | None, name: str, wanted: bool) -> None:
     while stream is not None and (data := await stream.read(32768)):
-        if wanted and not socket.closed:
-            await socket.send_bytes(bytes([channel]) + data)
+        if wanted:
+            await channels.write(name, data)
 
 
-async def _finish(socket: web.WebSocketResponse, code: int, text: str = "") -> None:
-    """Tell how the command ended, and close."""
-    status: Object = success()
-    if code:
-        code = 128 - code if code < 0 else code
-        causes = [{"reason": "ExitCode", "message": str(code)}]
-        message = f"command terminated with non-zero exit code: {text or f'exit status {code}'}"
-        status = {"metadata": {}, "status": "Failure", "message": message, "reason": "NonZeroExitCode"}
-        status["details"] = {"causes": causes}
-    else:
-        status = {"metadata": {}, "status": "Success"}
-    with contextlib.suppress(ConnectionError):
-        await socket.send_bytes(bytes([_ERROR]) + json.dumps(status).encode())
-        await socket.close()
+def _status(code: int, text: str = "") -> Object:
+    """How a command ended, as a Status."""
+    if not code:
+        return {"metadata": {}, "status": "Success"}
+    code = 128 - code if code < 0 else code
+    message = f"command terminated with non-zero exit code: {text or f'exit status {code}'}"
+    causes = [{"reason": "ExitCode", "message": str(code)}]
+    failure = {"metadata": {}, "status": "Failure", "message": message, "reason": "NonZeroExitCode"}
+    return {**failure, "details": {"causes": causes}}

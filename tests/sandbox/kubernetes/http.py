@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from . import discovery, errors, execution, logs, pod_actions, proxy, reviews, scale
+from . import discovery, errors, execution, logs, openapi, pod_actions, proxy, reviews, scale
 from .access import ANONYMOUS, Access, Attributes, User
 from .call import Call, parse
 from .cluster import Cluster
@@ -100,6 +100,8 @@ class Api:
         if user is ANONYMOUS or not self.access.allowed(user, Attributes("get", path=path))[0]:
             refusal = Attributes("get", path=path).refusal(user)
             raise errors.ApiError(403, "Forbidden", f"forbidden: {refusal}", {})
+        if path == "/openapi/v2" and "protobuf" in request.headers.get("Accept", ""):
+            return web.Response(body=openapi.v2_protobuf(), content_type=openapi.PROTOBUF)
         return web.json_response(self._document(request, path), content_type=self._content_type(request, path))
 
     @staticmethod
@@ -119,10 +121,12 @@ class Api:
             return discovery.groups()
         if path == "/api/v1":
             return discovery.resources("", "v1")
+        if path == "/openapi/v2":
+            return openapi.v2()
         if path == "/openapi/v3":
-            return discovery.openapi_v3()
+            return openapi.v3()
         if path.startswith("/openapi/v3/"):
-            return discovery.openapi_v3_document(*(("", "v1") if parts[2] == "api" else (parts[3], parts[4])))
+            return openapi.v3_document(*(("", "v1") if parts[2] == "api" else (parts[3], parts[4])))
         if len(parts) == 3 and parts[0] == "apis" and (parts[1], parts[2]) in GROUP_VERSIONS:
             return discovery.resources(parts[1], parts[2])
         if len(parts) == 2 and parts[0] == "apis" and parts[1] in dict(GROUP_VERSIONS):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import uuid
 from typing import Any
 
@@ -75,6 +76,13 @@ class Kubelet:
     def worker(self, pod: Object) -> PodWorker | None:
         """Who runs the pod."""
         return self.workers.get(pod["metadata"]["uid"])
+
+    def stop(self) -> None:
+        """End every container; none is started again."""
+        for worker in self.workers.values():
+            worker.stopping.set()
+            for run in worker.runs.values():
+                run.send(signal.SIGKILL)
 
     def _heard(self, change: Change) -> None:
         loop = asyncio.get_running_loop()

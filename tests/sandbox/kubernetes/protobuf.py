@@ -36,6 +36,11 @@ _SUBJECT: _Fields = {1: ("kind", str), 2: ("apiGroup", str), 3: ("name", str), 4
 _ROLE_REF: _Fields = {1: ("apiGroup", str), 2: ("kind", str), 3: ("name", str)}
 _ROLE: _Fields = {1: ("metadata", _META), 2: ("rules", [_RULE])}
 _BINDING: _Fields = {1: ("metadata", _META), 2: ("subjects", [_SUBJECT]), 3: ("roleRef", _ROLE_REF)}
+_CONTAINER: _Fields = {1: ("name", str), 2: ("image", str), 3: ("command", [str]), 4: ("args", [str]),
+                       6: ("ports", [{1: ("name", str), 3: ("containerPort", int)}])}  # fmt: skip
+_POD: _Fields = {2: ("containers", [_CONTAINER]), 3: ("restartPolicy", str)}
+_TEMPLATE: _Fields = {1: ("metadata", _META), 2: ("spec", _POD)}
+_DEPLOYMENT: _Fields = {1: ("replicas", int), 2: ("selector", _SELECTOR), 3: ("template", _TEMPLATE)}
 _MESSAGES: dict[str, _Fields] = {
     "SelfSubjectAccessReview": {1: ("metadata", _META), 2: ("spec", _ACCESS)},
     "SelfSubjectRulesReview": {1: ("metadata", _META), 2: ("spec", {1: ("namespace", str)})},
@@ -49,6 +54,8 @@ _MESSAGES: dict[str, _Fields] = {
     "Secret": {1: ("metadata", _META), 2: ("data", {bytes}), 3: ("type", str)},
     "ResourceQuota": {1: ("metadata", _META), 2: ("spec", {1: ("hard", {"quantity"})})},
     "PodDisruptionBudget": {1: ("metadata", _META), 2: ("spec", _BUDGET)},
+    "Deployment": {1: ("metadata", _META), 2: ("spec", _DEPLOYMENT)},
+    "Job": {1: ("metadata", _META), 2: ("spec", {6: ("template", _TEMPLATE)})},
     "Role": _ROLE, "ClusterRole": _ROLE, "RoleBinding": _BINDING, "ClusterRoleBinding": _BINDING,
 }  # fmt: skip
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import signal
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -122,7 +121,5 @@ async def serve(settings: Settings, port: int, users: dict[str, str]) -> AsyncIt
     try:
         yield cluster
     finally:
-        for worker in cluster.kubelet.workers.values():
-            for run in worker.runs.values():
-                run.send(signal.SIGKILL)
         await runner.cleanup()
+        cluster.kubelet.stop()
