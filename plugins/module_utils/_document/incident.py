@@ -185,7 +185,7 @@ def _plots(data: Data) -> list[Block]:
                 silent.append(Mark(f"{name}: no data: {words.text_of(check.get('message'))}", ATTENTION))
                 continue
             sense, _, condition = words.text_of(check.get("condition")).partition(" ")
-            told = f"{'bad' if sense == 'fail_if' else 'good'}: {condition}"
+            told = f"{'bad' if sense == 'fail_if' else 'good'}: {condition}, dashed"
             plots.append(Plot(name, str(check.get("unit") or "number"), samples, check.get("threshold"), told, spans))
     return [Heading("Metrics before, during and after"), *plots, *silent] if plots or silent else []
 

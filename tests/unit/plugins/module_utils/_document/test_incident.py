@@ -39,8 +39,8 @@ def test_a_success_tells_the_whole_story(record: Json) -> None:
         "| shop | /srv/backups/1.4.2.dump | 19.3 kB | 6f4a77a4 | read, pass |",
         "| Login | pass | status 200 in 51 ms |",
         "| completed | team |",
-        "**Trigger: Error Rate** (bad: > 10 %): from 0 % to 35 %, 1 % at the end",
-        "**Monitoring: Memory** (good: < 80 %)",
+        "**Trigger: Error Rate** (bad: > 10 %, dashed): from 0 % to 35 %, 1 % at the end",
+        "**Monitoring: Memory** (good: < 80 %, dashed)",
         TO_FILL_IN,
     ):
         assert line in text, line
