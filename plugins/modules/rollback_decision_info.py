@@ -158,6 +158,10 @@ decision:
       description: Since when the first of the fired triggers has seen its bad state, in UTC; only if automatic.
       type: str
       sample: "2026-11-23T18:10:00.000Z"
+    decided_at:
+      description: When it was decided, in UTC.
+      type: str
+      sample: "2026-11-23T18:15:02.000Z"
     makers:
       description: Who decided; empty for an automatic decision.
       type: list
@@ -233,7 +237,7 @@ def run(call: Call) -> dict[str, Any]:
         found = decide.by_trigger(wanted["triggers"], now) or {}
     if not found:
         raise decide.refuse(wanted["triggers"], wanted["conditions"])
-    found = decide.weigh(found, against)
+    found = decide.weigh(found, against, now)
     if wanted["break_glass"]:
         call.warn(f"{found['reason']}. No trigger and no decision maker was asked.")
     for text in found["overridden"]:

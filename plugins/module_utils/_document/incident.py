@@ -86,6 +86,7 @@ def _why(record: Data) -> list[Block]:
     blocks: list[Block] = [Heading("Why"), Paragraph(words.text_of(decision.get("reason") or "Not recorded."))]
     if decision.get("makers"):
         blocks.append(Paragraph(f"Decided by {' and '.join(map(str, decision['makers']))}."))
+    blocks += [Paragraph(f"This was done although {words.text_of(text)}.") for text in decision.get("overridden") or ()]
     rows = tuple(
         (
             words.text_of(item.get("name")),

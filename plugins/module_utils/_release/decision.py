@@ -111,15 +111,13 @@ def by_breaking_glass(decided_by: str, requester: str, caller: str, reason: str)
     }
 
 
-def weigh(decision: Mapping[str, Any], objections: Sequence[Objection]) -> dict[str, Any]:
-    """``decision`` with the objections that its makers overrode; RollbackError when one of them stands.
+def weigh(decision: Mapping[str, Any], objections: Sequence[Objection], now: datetime) -> dict[str, Any]:
+    """``decision`` with its time and the objections that its makers overrode; RollbackError when one of them stands.
 
     Triggers give way to every objection, people to the firm ones, and who breaks the glass to none.
     """
-    if decision["kind"] == "break_glass":
-        return {**decision, "overridden": [one.text for one in objections]}
     standing = [one.text for one in objections if one.firm or decision["kind"] == "automatic"]
-    if standing:
+    if standing and decision["kind"] != "break_glass":
         people = "" if any(one.firm for one in objections) else "people may decide with -e condition=NAME; "
         raise RollbackError(
             f"nothing is rolled back for {str(decision['reason']).rstrip('.')}, because {'; '.join(standing)}. "
@@ -128,7 +126,7 @@ def weigh(decision: Mapping[str, Any], objections: Sequence[Objection]) -> dict[
             objections=standing,
             decision=dict(decision),
         )
-    return {**decision, "overridden": [one.text for one in objections]}
+    return {**decision, "decided_at": timestamp(now), "overridden": [one.text for one in objections]}
 
 
 def refuse(triggers: Sequence[Mapping[str, Any]], conditions: Mapping[str, Mapping[str, Any]]) -> RollbackError:

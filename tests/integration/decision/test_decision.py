@@ -12,6 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
+from ansible_collections.octalume.rollback.plugins.modules import rollback_decision_info
+
+from tests.integration.http.wire import call
 
 ROOT = Path(__file__).resolve().parents[3]
 PEOPLE = {"condition": "data_corruption", "decided_by": "DBA: Ann Lee, Dev Lead: Bo Chen", "requester": "Sam Ode"}
@@ -100,3 +104,17 @@ def test_triggers_give_way(records: Path) -> None:
     output, decision = decide(records, watch_seen=fired, decision_cooldown=0)
     assert decision is not None
     assert (decision["kind"], decision["overridden"]) == ("automatic", [])
+
+
+def test_triggers_blame_a_release_for_what_begins_soon_after_it() -> None:
+    rollback = {"release": "1.4.2", "previous": "1.4.1", "service": "shop", "environment": "eu"}
+    fired = {"name": "Error Rate", "verdict": "fail", "message": "24 % for 5m", "held": 300}
+    now = datetime.now(UTC)
+    old, new = ((now - timedelta(hours=hours)).isoformat() for hours in (30, 1))
+    options: dict[str, Any] = {"triggers": [fired], "conditions": {}, "recent_hours": 24}
+    both = call(rollback_decision_info, rollback={**rollback, "deployed_at": [old, new]}, **options)
+    assert both["decision"]["overridden"] == []
+    with pytest.raises(RollbackError, match=r"release 1\.4\.2 was deployed 30 h ago") as caught:
+        call(rollback_decision_info, rollback={**rollback, "deployed_at": [old]}, **options)
+    assert caught.value.details["decision"]["kind"] == "automatic"
+    assert len(caught.value.details["objections"]) == 1

@@ -123,9 +123,10 @@ SOFT, FIRM = Objection("it was done a moment ago"), Objection("the target is qua
 def test_who_gives_way_to_what(kind: str, against: tuple[Objection, ...], stands: bool) -> None:
     decision = {"kind": kind, "reason": "errors: 24 %."}
     if not stands:
-        assert weigh(decision, against) == {**decision, "overridden": [one.text for one in against]}
+        told = {"decided_at": "2026-11-23T12:00:00.000Z", "overridden": [one.text for one in against]}
+        assert weigh(decision, against, NOON) == {**decision, **told}
         return
     with pytest.raises(RollbackError, match=r"nothing is rolled back for errors: 24 %, because") as caught:
-        weigh(decision, against)
+        weigh(decision, against, NOON)
     assert ("condition=NAME" in caught.value.message) == (FIRM not in against)
     assert "break_glass=true" in caught.value.message
