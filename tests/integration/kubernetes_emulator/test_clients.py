@@ -16,7 +16,7 @@ from kubernetes.stream import stream
 
 from tests.sandbox.kubernetes.server import KubernetesServer
 
-from .conftest import deployment
+from .conftest import deployment, service
 
 Until = Callable[..., Any]
 
@@ -72,6 +72,18 @@ def test_a_foreground_deletion_waits_for_what_it_owns(api: client.ApiClient, nam
     apps.delete_namespaced_deployment("api-server", namespace, propagation_policy="Foreground")
     until(lambda: not apps.list_namespaced_deployment(namespace).items)
     assert not core.list_namespaced_pod(namespace).items
+
+
+def test_a_namespace_goes_with_its_services_and_pods(api: client.ApiClient, namespace: str, until: Until) -> None:
+    core = client.CoreV1Api(api)
+    name = f"{namespace}-goes"
+    core.create_namespace({"metadata": {"name": name}})
+    client.AppsV1Api(api).create_namespaced_deployment(name, deployment(replicas=2))
+    core.create_namespaced_service(name, service())
+    until(lambda: _ready(api, name))
+    until(lambda: core.read_namespaced_endpoints("api-server", name).subsets)
+    core.delete_namespace(name)
+    until(lambda: name not in [found.metadata.name for found in core.list_namespace().items])
 
 
 def test_proxy_reaches_the_pod(api: client.ApiClient, namespace: str, until: Until) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from .controller import Controller
-from .kinds import ENDPOINT_SLICE, ENDPOINTS, POD, SERVICE
+from .kinds import ENDPOINT_SLICE, ENDPOINTS, NAMESPACE, POD, SERVICE
 from .meta import copy, now, owner_reference, pod_is_ready
 from .probes import port_of
 from .store import Change
@@ -33,9 +33,12 @@ class EndpointsController(Controller):
                 self.reconcile(service)
 
     def reconcile(self, item: Object) -> None:
-        """Write both from the pods that match."""
+        """Write both from the pods that match; not in a namespace that goes, which would refuse them."""
         selector = (item["spec"].get("selector") or {}).items()
-        if not selector or self.store.find(SERVICE, item["metadata"]["namespace"], item["metadata"]["name"]) is None:
+        namespace = self.store.find(NAMESPACE, "", item["metadata"]["namespace"])
+        if not selector or namespace is None or "deletionTimestamp" in namespace["metadata"]:
+            return
+        if self.store.find(SERVICE, item["metadata"]["namespace"], item["metadata"]["name"]) is None:
             return
         pods = [
             pod

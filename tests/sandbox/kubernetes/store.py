@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from .kinds import Kind
 from .meta import copy
 
 Object = dict[str, Any]
+_log = logging.getLogger(__name__)
 HISTORY = 20_000  # changes kept; a watch from before them is told 410
 FIRST_VERSION = 1000  # what came before is "compacted", as on a cluster that has lived for a while
 
@@ -126,4 +128,7 @@ class Store:
         if len(self._history) > HISTORY:
             self.compacted = self._history.popleft().version
         for listener in list(self._listeners):
-            listener(change)
+            try:
+                listener(change)
+            except Exception:  # noqa: BLE001 - who cannot bear a change must not keep it from the others
+                _log.exception("%s %s", change.type, change.key)
