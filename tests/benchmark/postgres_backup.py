@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Wall times of backup, proof and restore against plain pg_dump and psql, on one database in one run.
 
-.venv/bin/python -m tests.benchmark.postgres_backup [GIGABYTES]
+PYTHONPATH=.:collections .venv/bin/python -m tests.benchmark.postgres_backup [GIGABYTES]
 """
 
 from __future__ import annotations

@@ -56,7 +56,11 @@ def rehearse(name: str, tool: Tool, copy: Connection, target: str, limits: Limit
             problems=list(seen.plan.problems),
         )
     before = look(copy)
-    descent = migrator.descend(seen.plan) if seen.plan.steps else Descent()
+    try:
+        descent = migrator.descend(seen.plan) if seen.plan.steps else Descent()
+    except RollbackError as error:
+        told = f"rehearsed on a scratch copy, while the live database was left alone: {error.message}"
+        raise RollbackError(told, **error.details) from error
     after = look(copy)
     preview, moved = compare(before, after, seen.plan.target)
     return Rehearsal(

@@ -224,3 +224,17 @@ def test_missing_tool_and_other_servers_are_clear_errors(project: dict[str, Any]
         call(migration_info, **{**project, "command": ["./gone.sh"]})
     with pytest.raises(RollbackError, match="DATABASE_URL points at mysql: only PostgreSQL is supported"):
         call(migration_info, **project, environment={"DATABASE_URL": "mysql://root@db/shop"})
+
+
+def test_only_what_the_way_down_prints_is_shown(project: dict[str, Any]) -> None:
+    shown: list[str] = []
+    call(migration_downgrade, **project, target="41", progress=shown)
+    assert shown == ["now at 41"]
+
+
+def test_info_tells_the_fingerprint_of_the_live_schema(project: dict[str, Any]) -> None:
+    before = call(migration_info, **project)["schema_fingerprint"]
+    call(migration_downgrade, **project, target="41")
+    after = call(migration_info, **project)["schema_fingerprint"]
+    assert len(before) == len(after) == 64
+    assert before != after

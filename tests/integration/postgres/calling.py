@@ -11,7 +11,13 @@ from ansible_collections.octalume.rollback.plugins.module_utils._module import C
 
 
 def call(
-    module: ModuleType, *, check_mode: bool = False, diff: bool = False, warnings: list[str] | None = None, **args: Any
+    module: ModuleType,
+    *,
+    check_mode: bool = False,
+    diff: bool = False,
+    warnings: list[str] | None = None,
+    progress: list[str] | None = None,
+    **args: Any,
 ) -> dict[str, Any]:
     """The result of ``module`` for ``args``; errors of the module are raised."""
     spec = dict(module.ARGUMENTS)
@@ -19,6 +25,12 @@ def call(
     validated = ArgumentSpecValidator(spec.pop("argument_spec"), **spec).validate(args)
     assert not validated.error_messages, validated.error_messages
     heard = warnings if warnings is not None else []
-    request = Call(params=validated.validated_parameters, check_mode=check_mode, diff=diff, warn=heard.append)
+    request = Call(
+        params=validated.validated_parameters,
+        check_mode=check_mode,
+        diff=diff,
+        warn=heard.append,
+        progress=(progress if progress is not None else []).append,
+    )
     result: dict[str, Any] = module.run(request)
     return result

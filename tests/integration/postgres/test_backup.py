@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -143,3 +144,24 @@ def test_proof_that_would_take_too_long_is_done_by_reading(login: dict[str, Any]
     result = call(postgres_backup, **login, path=str(folder / "shop.dump"), proof="restore", proof_budget=0.001)
     assert result["backup"]["proof"]["level"] == "read"
     assert "proof_budget is 0.001 s" in result["backup"]["proof"]["note"]
+
+
+@pytest.fixture
+def reader(server: PostgresServer, shop: str) -> Iterator[dict[str, Any]]:
+    """Connection options of a role that may read everything and create no database."""
+    server.create_role("reader", "secret")
+    server.execute("GRANT pg_read_all_data TO reader")
+    yield {**server.login(shop), "login_user": "reader", "login_password": "secret"}
+    server.execute("DROP ROLE reader")
+
+
+def test_role_that_may_not_create_databases_proves_by_reading_where_a_budget_allows_it(
+    reader: dict[str, Any], folder: Path
+) -> None:
+    path = folder / "shop.dump"
+    with pytest.raises(RollbackError, match="ALTER ROLE reader CREATEDB"):
+        call(postgres_backup, **reader, path=str(path), proof="restore")
+    assert not path.exists()
+    proof = call(postgres_backup, **reader, path=str(path), proof="restore", proof_budget=60)["backup"]["proof"]
+    assert (proof["level"], proof["verdict"]) == ("read", "pass")
+    assert "ALTER ROLE reader CREATEDB allows it: proven by a full read" in proof["note"]
