@@ -38,7 +38,7 @@ options:
         C(manifest_sha256).
       - An V(incident) wants C(manifest) and C(record). It may have C(triggers) and C(monitoring), the checks as
         M(octalume.rollback.prometheus_threshold_info) returns them with their samples, C(contacts) with
-        C(on_duty), and C(tickets), a list of links.
+        C(on_duty), and C(tickets), each with a C(link) or a C(problem).
       - A V(history) wants C(records) and C(now), an ISO 8601 time.
     type: dict
     required: true

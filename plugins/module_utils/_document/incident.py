@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import words
@@ -243,7 +243,17 @@ def _to_do(data: Data, root_cause: str) -> list[Block]:
         Check("Complete incident report"),
         Check("Schedule post-mortem meeting", OPEN, meeting),
         Check("Document root cause", READY if root_cause else OPEN),
-        Check("Create tickets for fixes", READY if tickets else OPEN, ", ".join(map(words.text_of, tickets))),
+        Check("Create tickets for fixes", _tickets_state(tickets), ", ".join(map(_ticket, tickets))),
         Check("Update deployment procedures if needed"),
     )
     return [Heading("To do"), Checklist(items)]
+
+
+def _tickets_state(tickets: Sequence[Data]) -> str:
+    if any(ticket.get("problem") for ticket in tickets):
+        return ATTENTION
+    return READY if tickets else OPEN
+
+
+def _ticket(ticket: Data) -> str:
+    return words.text_of(ticket.get("problem") or ticket.get("link") or "sent")

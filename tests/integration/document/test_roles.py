@@ -107,7 +107,11 @@ class Team:
     def notices(self) -> list[tuple[str, str]]:
         """Subjects and bodies; both channels got the same."""
         mails = [(str(mail["Subject"]), mail.get_content().replace("\r\n", "\n")) for mail in self.mail.messages()]
-        posts = [(post["body"]["subject"], post["body"]["body"]) for post in self.chat.messages()]
+        posts = [
+            (post["body"]["subject"], post["body"]["body"])
+            for post in self.chat.messages()
+            if post["path"] == "/rollback"
+        ]
         assert mails == posts
         return mails
 
@@ -243,7 +247,12 @@ def test_a_success_is_told_in_the_templates_words(team: Team) -> None:
 
 
 def test_a_failure_names_who_can_be_called_now(team: Team) -> None:
-    team.play("failed")
+    desk = {"system": "webhook", "url": f"{team.chat.url}/desk"}
+    away = {"system": "gitlab", "url": f"http://127.0.0.1:{free_port()}", "project": "shop"}
+    team.play("failed", follow_up_tickets=[desk, away])
+    [ticket] = [json.loads(file.read_text()) for file in team.chat.files() if "/desk" in file.read_text()]
+    assert "**FAILED**: Migrate down: the table is locked" in ticket["body"]["body"]
+    assert "- [ ] **ATTENTION** Create tickets for fixes: sent, no ticket: " in team.report()
     _, (subject, body) = team.notices()
     assert subject == "[ROLLBACK] shop could not be rolled back from 1.4.2 to 1.4.1"
     assert "has FAILED and needs a person now.\n\nWhat failed: Migrate down: the table is locked\n" in body

@@ -88,6 +88,15 @@ def test_what_people_wrote_about_the_root_cause_is_kept(record: Json) -> None:
     assert root_cause_of(again) == root_cause_of(written)
 
 
+def test_tickets_are_ticked_off_only_if_all_are_open(record: Json) -> None:
+    links = [{"link": "https://github.example/17"}, {"link": ""}]
+    assert "- [x] Create tickets for fixes: https://github.example/17, sent" in drawn(record, tickets=links)
+    refused = [*links, {"problem": "answered 403"}]
+    assert "- [ ] **ATTENTION** Create tickets for fixes: https://github.example/17, sent, answered 403" in drawn(
+        record, tickets=refused
+    )
+
+
 def test_a_drill_is_called_one(record: Json) -> None:
     record["facts"]["drill"] = True
     assert "# Drill report: shop" in drawn(record)
