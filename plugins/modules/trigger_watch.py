@@ -140,18 +140,19 @@ from ansible_collections.octalume.rollback.plugins.module_utils._prometheus.quan
 from ansible_collections.octalume.rollback.plugins.module_utils._watch import sources
 from ansible_collections.octalume.rollback.plugins.module_utils._watch.loop import Watched, watch
 from ansible_collections.octalume.rollback.plugins.module_utils._watch.model import Schedule
+from ansible_collections.octalume.rollback.plugins.module_utils._watch.options import read, read_all
 
 ARGUMENTS: dict[str, Any] = {
     "argument_spec": {
         "url": {"type": "str"},
-        "triggers": {"type": "list", "elements": "dict", "default": [], "options": CHECK_OPTIONS},
+        "triggers": {"type": "list", "elements": "dict", "default": []},
         "probes": {"type": "list", "elements": "str", "default": []},
         "max_consecutive_failures": {"type": "int", "default": 3},
         "probe_interval": {"type": "float", "default": 5},
         "interval": {"type": "str", "default": "15s"},
         "duration": {"type": "str", "default": "1h"},
-        "workloads": {"type": "list", "elements": "dict", "default": [], "options": WORKLOADS["options"]},
-        "kubernetes": {"type": "dict", "default": {}, "options": AUTH_ARGUMENTS},
+        "workloads": {"type": "list", "elements": "dict", "default": []},
+        "kubernetes": {"type": "dict", "default": {}},
         "live_interval": {"type": "float", "default": 60},
         **http_options(),
     },
@@ -185,7 +186,7 @@ def _metrics(call: Call, schedule: Schedule) -> sources.Metrics | None:
         return None
     if not params["url"]:
         raise RollbackError("url: the address of Prometheus is missing; set prometheus_connection")
-    checks = read_checks(params["triggers"])
+    checks = read_checks(read_all(params["triggers"], CHECK_OPTIONS, "triggers"))
     # A query that takes longer than a look would make every decision late.
     timeout = min(params["timeout"], schedule.interval)
     return sources.Metrics(
@@ -194,10 +195,13 @@ def _metrics(call: Call, schedule: Schedule) -> sources.Metrics | None:
 
 
 def _alive(call: Call) -> Any:
-    workloads = [Workload.from_params(entry) for entry in call.params["workloads"]]
+    entries = read_all(call.params["workloads"], WORKLOADS["options"], "workloads")
+    workloads = [Workload.from_params(entry) for entry in entries]
     if not workloads:
         return str  # of nothing: always live
-    return sources.live(ApiServer(connect(call.params["kubernetes"])), workloads, lambda text: _tell(call, text))
+    login, secrets = read(call.params["kubernetes"], AUTH_ARGUMENTS, "kubernetes")
+    call.secrets.update(secrets)
+    return sources.live(ApiServer(connect(login)), workloads, lambda text: _tell(call, text))
 
 
 def _tell(call: Call, text: str) -> None:

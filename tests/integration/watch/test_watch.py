@@ -146,6 +146,19 @@ def test_a_watch_is_over_in_time() -> None:
         ({}, "neither triggers nor probes"),
         ({"triggers": [TRIGGER]}, "url: the address of Prometheus is missing"),
         ({"triggers": [TRIGGER], "url": "http://localhost:1", "interval": "0"}, "looks need some time between them"),
+        (
+            {"triggers": [{"name": "x"}], "url": "http://localhost:1"},
+            r"triggers\[0\]: missing required arguments: query",
+        ),
+        ({"probes": ["http://localhost:1"], "workloads": [{}]}, r"workloads\[0\]: missing required arguments"),
+        (
+            {
+                "probes": ["http://localhost:1"],
+                "workloads": [{"name": "a", "namespace": "b", "containers": [{"name": "c", "current": "d"}]}],
+                "kubernetes": {"hots": "x"},
+            },
+            "kubernetes: hots",
+        ),
         ({"probes": ["health"]}, "probes: not an absolute http"),
     ],
 )
