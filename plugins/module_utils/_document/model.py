@@ -23,7 +23,7 @@ class Mark:
 
     @property
     def said(self) -> str:
-        """The word in front of the text; a cell of a table that is fine needs none."""
+        """The word in front of the text."""
         return (self.word or self.state).upper()
 
 

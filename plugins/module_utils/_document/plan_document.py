@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from . import plan_steps, words
+from . import plan_people, plan_steps, words
 from .history import estimate
 from .model import (
     ATTENTION,
@@ -18,7 +18,6 @@ from .model import (
     Cell,
     Check,
     Checklist,
-    Code,
     Document,
     Fields,
     Heading,
@@ -26,6 +25,7 @@ from .model import (
     Paragraph,
     Table,
 )
+from .plan_people import wanting
 from .readiness import Readiness, judge, label
 
 Data = Mapping[str, Any]
@@ -41,39 +41,14 @@ def plan_document(data: Data) -> tuple[Document, Readiness]:
         *_checklist(data, ready),
         *plan_steps.steps(data, ready),
         *_verification(data, ready),
-        *_communication(data, ready),
+        *plan_people.communication(data, ready),
         Heading("7. Post-Rollback Actions"),
         Checklist(tuple(map(Check, AFTERWARDS))),
-        *_contacts(data, ready),
-        *_approval(data),
+        *plan_people.contacts(data, ready),
+        *plan_people.approval(data),
     ]
     return Document("Rollback Plan", tuple(blocks)), ready
 
-
-SUBJECT = "[ROLLBACK] {Service} rolled back from {X.Y.Z} to {X.Y.Z-1}"
-BODY = """\
-Team,
-
-We have initiated a rollback of {Service} from version {X.Y.Z} to {X.Y.Z-1}.
-
-Reason: {Brief description of issue}
-
-Timeline:
-- Issue detected: {Time}
-- Rollback started: {Time}
-- Rollback completed: {Time}
-
-Impact:
-- {Description of user impact}
-
-Next Steps:
-- {Action item 1}
-- {Action item 2}
-
-Post-mortem scheduled for: {Date/Time}
-
-Please contact {name} for questions.
-"""
 
 AFTERWARDS = (
     "Complete incident report",
@@ -170,19 +145,13 @@ def _criteria(data: Data, ready: Readiness) -> list[Block]:
     return [
         Heading("2. Rollback Decision Criteria"),
         Heading("2.1 Automatic Rollback Triggers", 3),
-        *([Table(("Trigger", "Threshold", "Action", "Now"), tuple(rows))] if rows else _wanting("triggers", ready)),
+        *([Table(("Trigger", "Threshold", "Action", "Now"), tuple(rows))] if rows else wanting("triggers", ready)),
         Heading("2.2 Manual Rollback Triggers", 3),
         Table(
             ("Condition", "Decision Maker"),
             tuple((words.text_of(item["text"]), " + ".join(map(str, item["makers"]))) for item in conditions),
         ),
     ]
-
-
-def _wanting(part: str, ready: Readiness) -> list[Block]:
-    """What is said where a part of the plan has nothing to show."""
-    said = ready.said(part)
-    return [Mark(said, ready.state(part))] if said else []
 
 
 def _checklist(data: Data, ready: Readiness) -> list[Block]:
@@ -247,9 +216,9 @@ def _verification(data: Data, ready: Readiness) -> list[Block]:
     return [
         Heading("5. Post-Rollback Verification"),
         Heading("5.1 Smoke Tests", 3),
-        *([Table(("Test", "Command", "Expected"), tests)] if tests else _wanting("smoke_tests", ready)),
+        *([Table(("Test", "Command", "Expected"), tests)] if tests else wanting("smoke_tests", ready)),
         Heading("5.2 Monitoring Checks", 3),
-        *([Table(("Metric", "Expected After Rollback"), checks)] if checks else _wanting("monitoring", ready)),
+        *([Table(("Metric", "Expected After Rollback"), checks)] if checks else wanting("monitoring", ready)),
     ]
 
 
@@ -261,76 +230,3 @@ def _smoke_test(item: Data) -> tuple[Cell, ...]:
     values = [words.text_of(rule["equals"]) for rule in item.get("json") or () if "equals" in rule]
     more = [*values, *(item.get("extract") or {}), *(["data"] if item.get("json") and not values else [])]
     return words.text_of(item["name"]), f"{item.get('method') or 'GET'} {item['path']}", " + ".join([wanted, *more])
-
-
-def _communication(data: Data, ready: Readiness) -> list[Block]:
-    rows = tuple(
-        (
-            words.text_of(item.get("name") or item.get("type")),
-            words.text_of(item.get("type")),
-            "start, completion, failure",
-        )
-        for item in data.get("channels", ())
-    )
-    manifest = data["manifest"]
-    ends = {"Service": manifest["service"], "X.Y.Z": manifest["release"], "X.Y.Z-1": manifest["previous"]}
-    subject, body = (_filled(text, ends) for text in (SUBJECT, BODY))
-    return [
-        Heading("6. Communication"),
-        *([Table(("Channel", "Kind", "Sent at"), rows)] if rows else _wanting("channels", ready)),
-        Heading("6.1 Notification Template", 3),
-        Fields((("Subject", subject),)),
-        Code(body, "text"),
-    ]
-
-
-def _filled(text: str, known: Mapping[str, object]) -> str:
-    """The template's text; what is not known before something happens stays in braces."""
-    for name, value in known.items():
-        text = text.replace(f"{{{name}}}", words.text_of(value))
-    return text
-
-
-def _contacts(data: Data, ready: Readiness) -> list[Block]:
-    words_for = {True: "available", False: "not available"}
-    rows = tuple(
-        (
-            *(words.text_of(item.get(key)) for key in ("role", "name", "phone", "availability")),
-            words_for.get(item.get("on_duty"), "cannot be read"),
-        )
-        for item in data.get("contacts", ())
-    )
-    return [
-        Heading("8. Emergency Contacts"),
-        *([Table(("Role", "Name", "Phone", "Availability", "Now"), rows)] if rows else []),
-        *_wanting("contacts", ready),
-    ]
-
-
-def _approval(data: Data) -> list[Block]:
-    rows: list[tuple[Cell, ...]] = []
-    for item in data.get("approvals", ()):
-        approved = item.get("verdict") == "pass"
-        signature: Cell = (
-            words.text_of(item.get("fingerprint"))
-            if approved
-            else Mark(words.text_of(item.get("message")), MISSING if data.get("approval_required") else OPEN)
-        )
-        date = words.text_of(item.get("date")) if approved else ""
-        rows.append((item["role"], words.text_of(item.get("signer")) if approved else "", signature, date))
-    signed = f"What was signed: {data['manifest_path']}, SHA-256 {data['manifest_sha256']}."
-    return [
-        Heading("9. Approval"),
-        Table(("Role", "Name", "Signature", "Date"), tuple(rows)),
-        Paragraph(signed),
-        *_to_sign(data),
-    ]
-
-
-def _to_sign(data: Data) -> list[Block]:
-    """What those who have not signed type."""
-    commands = [item["command"] for item in data.get("approvals", ()) if item.get("verdict") != "pass"]
-    if not commands:
-        return []
-    text = "A rollback waits for these" if data.get("approval_required") else "A rollback does not wait for these here"
-    return [Paragraph(f"{text}; to sign:"), Code("\n".join(commands), "bash")]
