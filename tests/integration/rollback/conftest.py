@@ -141,7 +141,8 @@ def world(sandbox: Sandbox) -> Sequence[object]:
         ("Deployment", item["metadata"]["name"], (item["metadata"]["generation"], item["metadata"]["annotations"]))
         for item in cluster.items("Deployment")
     ]
-    pods = sorted(item["metadata"]["uid"] for item in cluster.items("Pod"))
+    staying = [item["metadata"] for item in cluster.items("Pod") if "deletionTimestamp" not in item["metadata"]]
+    pods = sorted(item["uid"] for item in staying)
     tables = sandbox.query(
         "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2"
     )
