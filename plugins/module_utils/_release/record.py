@@ -95,7 +95,8 @@ def note(record: RunRecord, steps: Sequence[Mapping[str, Any]], now: datetime) -
         merged = {**(before.details if before else {}), **details}
         if before and before.status == DONE and status == STARTED:
             continue
-        ended_at = None if status == STARTED else timestamp(now)
+        finished = before.ended_at if before and before.status == DONE else None
+        ended_at = None if status == STARTED else finished or timestamp(now)
         known[name] = Step(name, status, started_at, ended_at, merged)
     return replace(record, steps=tuple(known.values()))
 

@@ -56,6 +56,12 @@ def test_a_step_that_is_done_does_not_begin_again() -> None:
     assert note(done, [{"name": "backup", "status": "started"}], LATER) == done
 
 
+def test_a_step_that_a_resumed_run_goes_through_again_keeps_its_end() -> None:
+    done = note(a_record(), [{"name": "backup", "status": "done"}], NOON)
+    again = note(done, [{"name": "backup", "status": "done", "details": {"size": 7}}], LATER)
+    assert (again.steps[0].ended_at, again.steps[0].details) == (timestamp(NOON), {"size": 7})
+
+
 def test_a_failed_record_marks_the_step_it_failed_in() -> None:
     record = note(a_record(), [{"name": "a", "status": "done"}, {"name": "b", "status": "started"}], NOON)
     ended = close(record, "failed", LATER)
