@@ -199,11 +199,14 @@ _OWN = {
 }  # fmt: skip
 
 
+_WITHOUT_SPEC = (
+    "configmaps", "secrets", "serviceaccounts", "events", "endpoints", "endpointslices", "controllerrevisions",
+)  # fmt: skip
+
+
 def apply(kind: Kind, item: Object) -> None:
     """Write the defaults of ``kind`` into ``item``."""
-    if kind.plural not in ("configmaps", "secrets", "serviceaccounts", "events", "endpoints", "endpointslices") and (
-        kind.group != "rbac.authorization.k8s.io"
-    ):
+    if kind.plural not in _WITHOUT_SPEC and kind.group != "rbac.authorization.k8s.io":
         item.setdefault("spec", {})
     template = item.get("spec", {}).get("template")
     if isinstance(template, dict):

@@ -10,6 +10,7 @@ import uuid
 from typing import Any
 
 from .cluster import Cluster
+from .daemonsets import node_of
 from .dead_nodes import DEAD
 from .kinds import NODE, POD
 from .meta import copy, now
@@ -152,11 +153,15 @@ class Kubelet:
             worker.stopping.set()
 
     def _schedule(self, pod: Object) -> None:
-        """Bind to the ready node with the fewest pods."""
+        """Bind to the ready node with the fewest pods, or to the one that the pod is meant for."""
         if "deletionTimestamp" in pod["metadata"]:
             self._let_go(pod)
             return
-        nodes = [n for n in self.store.list(NODE) if node_is_ready(n) and not n["spec"].get("unschedulable")]
+        nodes = self.store.list(NODE)
+        if meant := node_of(pod):  # a DaemonSet's pod, which tolerates what keeps others away
+            nodes = [node for node in nodes if node["metadata"]["name"] == meant]
+        else:
+            nodes = [node for node in nodes if node_is_ready(node) and not node["spec"].get("unschedulable")]
         selector = pod["spec"].get("nodeSelector", {}).items()
         nodes = [node for node in nodes if selector <= node["metadata"].get("labels", {}).items()]
         if not nodes:

@@ -206,7 +206,12 @@ class Registry:
 
 
 def _first_status(kind: Kind) -> Object:
-    return {"replicas": 0} if kind.plural in ("replicasets", "statefulsets") else {}
+    if kind.plural == "daemonsets":
+        counts = ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady")
+        return dict.fromkeys(counts, 0)
+    if kind.plural == "statefulsets":
+        return {"replicas": 0, "availableReplicas": 0}
+    return {"replicas": 0} if kind.plural == "replicasets" else {}
 
 
 def _desire(kind: Kind, item: Object) -> Any:

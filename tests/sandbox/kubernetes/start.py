@@ -14,17 +14,20 @@ from . import certificates
 from .access import Access, User
 from .autoscaler import AutoscalerController
 from .cluster import Cluster, Settings
+from .daemonsets import DaemonSetController
 from .dead_nodes import DeadNodes
 from .deployments import DeploymentController
 from .disruption import DisruptionController
 from .endpoints import EndpointsController
 from .garbage import GarbageCollector, NamespaceController, TokenController
 from .http import Api
+from .jobs import JobController
 from .kinds import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, NAMESPACE, Kind
 from .kubelet import Kubelet
 from .quota import QuotaController
 from .replicasets import ReplicaSetController
 from .service_proxy import ServiceProxy
+from .statefulsets import StatefulSetController
 
 Object = dict[str, Any]
 _RBAC = "rbac.authorization.k8s.io/v1"
@@ -101,6 +104,9 @@ async def serve(settings: Settings, port: int, users: dict[str, str]) -> AsyncIt
     EndpointsController(cluster)
     DeploymentController(cluster)
     ReplicaSetController(cluster)
+    StatefulSetController(cluster)
+    DaemonSetController(cluster)
+    JobController(cluster)
     DisruptionController(cluster)
     QuotaController(cluster)
     AutoscalerController(cluster)

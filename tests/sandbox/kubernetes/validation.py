@@ -30,7 +30,7 @@ def validate(kind: Kind, item: Object, old: Object | None = None) -> None:
     causes = list(_metadata(kind, item, old))
     if kind.plural in _WORKLOADS:
         causes += _workload(item)
-        causes += _immutable_selector(item, old)
+        causes += _immutable_selector(item, old) if kind.plural != "statefulsets" else _immutable_spec(item, old)
     elif kind.plural == "pods":
         causes += _containers(item["spec"], "spec")
     elif kind.plural == "leases":
@@ -83,6 +83,23 @@ def _containers(spec: Object, path: str) -> Iterator[Cause]:
 def _immutable_selector(item: Object, old: Object | None) -> Iterator[Cause]:
     if old is not None and old["spec"].get("selector") != item["spec"].get("selector"):
         yield Cause.invalid("spec.selector", item["spec"].get("selector"), "field is immutable")
+
+
+_CHANGEABLE = (
+    "replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit",
+    "persistentVolumeClaimRetentionPolicy", "minReadySeconds",
+)  # fmt: skip
+
+
+def _immutable_spec(item: Object, old: Object | None) -> Iterator[Cause]:
+    """A StatefulSet's claims, selector and service are for ever."""
+    if old is None:
+        return
+    fixed = [{key: value for key, value in found["spec"].items() if key not in _CHANGEABLE} for found in (item, old)]
+    if fixed[0] != fixed[1]:
+        names = ", ".join(f"'{name}'" for name in _CHANGEABLE[:-1])
+        text = f"updates to statefulset spec for fields other than {names} and '{_CHANGEABLE[-1]}' are forbidden"
+        yield Cause("spec", "FieldValueForbidden", f"Forbidden: {text}")
 
 
 def _lease(item: Object) -> Iterator[Cause]:
