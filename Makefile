@@ -50,7 +50,7 @@ conformance: setup ## Compare the emulators with exchanges of real servers
 lint: $(TOOLS) ## Check code, playbooks and roles
 	@ruff check --quiet . && ruff format --quiet --check .
 	@mypy plugins/module_utils
-	@ansible-lint --quiet
+	@ansible-lint -q
 	@antsibull-changelog lint
 	@tests/sanity.sh
 	@shellcheck $$(git ls-files '*.sh') .ci/run
