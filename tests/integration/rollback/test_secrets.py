@@ -24,14 +24,16 @@ COUNT = 20
 def planted(operator: Operator) -> list[str]:
     """Twenty secrets in the live configuration and twenty others, under the same keys, in the one to come back."""
     sandbox = operator.sandbox
-    sandbox.ship("1.4.1")
     vault = sandbox.endpoints["vault"]
     client = hvac.Client(vault["address"], vault["token"], timeout=10).secrets.kv.v2
     place = {"path": vault["path"], "mount_point": vault["mount"]}
-    plain = client.read_secret_version(**place, raise_on_deleted_version=True)["data"]["data"]
+    settings = []
+    for release in ("1.4.1", "1.4.2"):
+        sandbox.ship(release)
+        settings.append(client.read_secret_version(**place, raise_on_deleted_version=True)["data"]["data"])
     values = [secrets.token_urlsafe(18) for _ in range(2 * COUNT)]
     versions = []
-    for half in (values[:COUNT], values[COUNT:]):
+    for plain, half in zip(settings, (values[:COUNT], values[COUNT:]), strict=True):
         keys = {f"APP_PLANTED_{number}": value for number, value in enumerate(half)}
         answer = client.create_or_update_secret(**place, secret={**plain, **keys})
         versions.append(int(answer["data"]["version"]))
