@@ -39,7 +39,7 @@ sandbox-down: setup ## End the sandbox
 	@python -m tests.sandbox down
 
 test: $(TOOLS) lint ## Run every check and the whole test suite
-	@python -m pytest --numprocesses 2 --dist worksteal --reruns 1 --quiet
+	@python -m pytest --numprocesses 2 --dist worksteal --reruns 2 --quiet
 
 test-external: $(TOOLS) ## Run the suite against the servers of KUBECONFIG and VAULT_ADDR
 	@SANDBOX_EXTERNAL=1 python -m pytest -m sandbox
