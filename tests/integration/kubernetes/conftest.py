@@ -83,7 +83,8 @@ def images() -> Json:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesServer]:
     """One emulated cluster."""
-    cluster = KubernetesServer(tmp_path_factory.mktemp("kubernetes"), images(), None, "--user", "robot:robot-token")
+    options = ("--user", "robot:robot-token", "--haste", "15")
+    cluster = KubernetesServer(tmp_path_factory.mktemp("kubernetes"), images(), None, *options)
     cluster.start()
     yield cluster
     cluster.stop()

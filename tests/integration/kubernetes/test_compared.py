@@ -3,17 +3,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
 import re
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-import yaml
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.kubernetes.core.plugins.modules import k8s_rollback
 from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
 
 from tests.integration.kubernetes.conftest import Json, Namespace, template
-from tests.integration.kubernetes.test_playbook import PLAYBOOK, ROOT, run
+from tests.integration.kubernetes.test_playbook import ROOT
 
 TABLE = ROOT / "docs" / "k8s_rollout-compared.md"
 SITUATIONS = (
@@ -66,24 +68,28 @@ def outcome(namespace: Namespace, situation: str, changed: bool) -> str:
     return text
 
 
-def theirs(places: dict[str, Namespace], directory: Path) -> dict[str, str]:
-    """Run k8s_rollback in every situation, in one playbook."""
-    places[SCALED].scale(0)
-    tasks: list[Json] = []
-    for situation, place in places.items():
-        where = {"kind": "Deployment", "api_version": "apps/v1", "name": "api", "namespace": place.name}
-        where["kubeconfig"] = str(place.server.kubeconfig)
-        task = {"name": situation, "kubernetes.core.k8s_rollback": where}
-        tasks.append(task)
-        if situation == TWICE:  # the controller has to number the first run before the second can go wrong
-            numbered = "live.resources[0].metadata.annotations['deployment.kubernetes.io/revision'] == '3'"
-            wait = {"register": "live", "retries": 20, "delay": 0.2, "until": numbered}
-            tasks += [{"name": "wait", "kubernetes.core.k8s_info": where, **wait}, task]
-    playbook = {"hosts": "localhost", "gather_facts": False, "vars": {"ansible_python_interpreter": sys.executable}}
-    path = directory / "theirs.yml"
-    path.write_text(yaml.safe_dump([{**playbook, "tasks": tasks}], sort_keys=False))
-    results = run([PLAYBOOK, "-i", "localhost,", "-c", "local", str(path)])
-    return {situation: outcome(place, situation, results[situation]["changed"]) for situation, place in places.items()}
+def roll_back(place: Namespace) -> bool:
+    """Run kubernetes.core's module with its arguments as Ansible hands them over; whether it changed anything."""
+    where = {"kind": "Deployment", "api_version": "apps/v1", "name": "api", "namespace": place.name}
+    said = io.StringIO()
+    with (
+        patch_module_args({**where, "kubeconfig": str(place.server.kubeconfig)}),
+        contextlib.redirect_stdout(said),
+        contextlib.suppress(SystemExit),
+    ):
+        k8s_rollback.main()
+    return bool(json.loads(said.getvalue())["changed"])
+
+
+def theirs(place: Namespace, situation: str) -> str:
+    """Run k8s_rollback in one situation."""
+    if situation == SCALED:
+        place.scale(0)
+    changed = roll_back(place)
+    if situation == TWICE:  # the controller has to number the first run before the second can go wrong
+        place.until(lambda: place.revision("api") == 3)
+        changed = roll_back(place)
+    return outcome(place, situation, changed)
 
 
 def ours(namespace: Namespace, situation: str) -> str:
@@ -107,14 +113,11 @@ def table() -> dict[str, tuple[str, str]]:
     return {situation: (rival, own) for situation, rival, own in rows[1:]}
 
 
-def test_the_table_in_the_documentation_is_what_is_measured(
-    namespaces: Callable[[], Namespace], tmp_path: Path
-) -> None:
-    rivals = {situation: namespaces() for situation in SITUATIONS}
-    own = {situation: namespaces() for situation in SITUATIONS}
+def test_the_table_in_the_documentation_is_what_is_measured(namespaces: Callable[[], Namespace]) -> None:
+    rivals, own = [namespaces() for _ in SITUATIONS], [namespaces() for _ in SITUATIONS]
     with ThreadPoolExecutor(max_workers=6) as pool:
-        list(pool.map(arrange, [*rivals.values(), *own.values()], SITUATIONS * 2))
-        measured_own = list(pool.map(ours, own.values(), SITUATIONS))
-    measured_rivals = theirs(rivals, tmp_path)
-    measured = dict(zip(SITUATIONS, zip(measured_rivals.values(), measured_own, strict=True), strict=True))
+        list(pool.map(arrange, [*rivals, *own], SITUATIONS * 2))
+        measured_own = list(pool.map(ours, own, SITUATIONS))
+    measured_rivals = list(map(theirs, rivals, SITUATIONS))
+    measured = dict(zip(SITUATIONS, zip(measured_rivals, measured_own, strict=True), strict=True))
     assert measured == table()

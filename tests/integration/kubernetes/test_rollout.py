@@ -231,18 +231,6 @@ def test_a_rollback_that_can_never_succeed_fails_within_seconds(
     assert sum(pod["status"]["containerStatuses"][0]["ready"] for pod in namespace.pods()) == 2
 
 
-def test_a_full_quota_is_told_in_seconds(released: Namespace) -> None:
-    """A full quota shows as ReplicaFailure while Progressing still tells the old success."""
-    if not released.enforces_quotas():
-        pytest.skip("this cluster does not enforce ResourceQuotas")
-    released.rollout("quiesced")
-    released.create("ResourceQuota", "small", {"spec": {"hard": {"pods": "1"}}})
-    started = time.monotonic()
-    with pytest.raises(RollbackError, match=r"FailedCreate.*exceeded quota"):
-        released.rollout("rolled_back", timeout=120)
-    assert time.monotonic() - started < 20
-
-
 def test_a_crash_after_readiness_is_caught_by_the_soak(namespace: Namespace) -> None:
     """A crash loop that passes readiness briefly made `rollout status` succeed and then fell to 0/3."""
     namespace.history(["shop:crash-later", "shop:1.4.2"], replicas=1)

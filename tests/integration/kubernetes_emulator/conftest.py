@@ -34,7 +34,7 @@ IMAGES["tool:1"] = {"argv": ["sh", "-c", "echo ready; exec sleep 300"], "env": {
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesServer]:
     """A running emulator."""
-    started = KubernetesServer(tmp_path_factory.mktemp("kubernetes"), IMAGES, None, "--haste", "20").start()
+    started = KubernetesServer(tmp_path_factory.mktemp("kubernetes"), IMAGES, None, "--haste", "40").start()
     yield started
     started.stop()
 

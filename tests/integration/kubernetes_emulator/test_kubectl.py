@@ -137,12 +137,15 @@ def test_service_account_may_do_what_its_role_says(kubectl: Kubectl, namespace: 
         assert kubectl("create", "token", "rollback").strip().count(".") == 2
 
 
-def test_a_budget_holds_evictions_back(kubectl: Kubectl, namespace: str, api: client.ApiClient) -> None:
+def test_a_budget_holds_evictions_back(
+    kubectl: Kubectl, namespace: str, api: client.ApiClient, until: Callable[..., Any]
+) -> None:
     kubectl.apply(deployment(replicas=1))
     kubectl("rollout", "status", "deployment/api-server", "--timeout=30s")
     spec = {"selector": {"matchLabels": {"app": "api-server"}}, "minAvailable": 1}
     budget = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "api-server"}}
     kubectl.apply({**budget, "spec": spec})
+    until(lambda: kubectl("get", "pdb", "api-server", "-o", "jsonpath={.status.currentHealthy}") == "1")
     core = client.CoreV1Api(api)
     pod = core.list_namespaced_pod(namespace).items[0].metadata.name
     with pytest.raises(client.ApiException, match="needs 1 healthy pods and has 1 currently") as refused:

@@ -77,8 +77,7 @@ def test_a_pod_on_a_dead_node_stays_terminating_until_the_node_returns(
         until(lambda: core.read_node(node).status.conditions[-1].status == "Unknown")
         _scale(api, namespace, 0)
         until(lambda: core.read_namespaced_pod(pod.metadata.name, namespace).metadata.deletion_timestamp)
-        left = apps.read_namespaced_deployment("api-server", namespace)
-        assert not left.status.replicas
+        until(lambda: not apps.read_namespaced_deployment("api-server", namespace).status.replicas)
         assert core.list_namespaced_pod(namespace).items
     finally:
         core.patch_node(node, {"metadata": {"annotations": {"sandbox.octalume/dead": None}}})

@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kubernetes import client
+from kubernetes import client, config
 
 from tests.sandbox.kubernetes.server import KubernetesServer
 
@@ -49,8 +48,6 @@ def _waiting(core: client.CoreV1Api, namespace: str) -> str | None:
 def test_an_unknown_image_backs_off_until_it_is_there(
     api: client.ApiClient, core: client.CoreV1Api, namespace: str, until: Until, server: KubernetesServer
 ) -> None:
-    import json
-
     _run(api, namespace, image="shop/api-server:1.4.9")
     until(lambda: _waiting(core, namespace) == "ErrImagePull")
     until(lambda: _waiting(core, namespace) == "ImagePullBackOff")
@@ -167,39 +164,27 @@ def test_no_request_fails_while_a_rollout_is_under_way(
     assert set(seen) == {"1.4.1", "1.4.2"}
 
 
-def test_pods_die_with_the_server(tmp_path: Path) -> None:
+def test_another_server_does_not_collide_and_takes_its_pods_along(
+    server: KubernetesServer, tmp_path: Path, until: Until
+) -> None:
     """Even when it is killed."""
-    server = KubernetesServer(tmp_path / "k", IMAGES).start()
-    try:
-        from kubernetes import config
-
-        core = client.CoreV1Api(config.new_client_from_config(str(server.kubeconfig)))
-        spec = {"containers": [{"name": "c", "image": "tool:1", "command": ["sh", "-c", "echo $$$$; exec sleep 200"]}]}
-        core.create_namespaced_pod("default", {"metadata": {"name": "p"}, "spec": spec})
-        end = time.monotonic() + 10
-        log = ""
-        while not log and time.monotonic() < end:
-            with contextlib.suppress(client.ApiException):
-                log = core.read_namespaced_pod_log("p", "default")
-            time.sleep(0.05)
-        pid = int(log)
-        assert server.process is not None
-        os.kill(server.process.pid, signal.SIGKILL)
-        while Path(f"/proc/{pid}").exists() and time.monotonic() < end:
-            time.sleep(0.05)
-        assert not Path(f"/proc/{pid}").exists()
-    finally:
-        server.stop()
-
-
-def test_two_servers_do_not_collide(server: KubernetesServer, tmp_path: Path) -> None:
     other = KubernetesServer(tmp_path / "k", IMAGES).start()
     try:
         assert other.pod_network != server.pod_network
         assert other.url != server.url
-        help_text = subprocess.run(
-            [sys.executable, "-m", "tests.sandbox.kubernetes", "--help"], capture_output=True, text=True, check=True
-        ).stdout
-        assert "--pod-network" in help_text
+        core = client.CoreV1Api(config.new_client_from_config(str(other.kubeconfig)))
+        spec = {"containers": [{"name": "c", "image": "tool:1", "command": ["sh", "-c", "echo $$$$; exec sleep 200"]}]}
+        core.create_namespaced_pod("default", {"metadata": {"name": "p"}, "spec": spec})
+
+        def log() -> str:
+            with contextlib.suppress(client.ApiException):
+                return str(core.read_namespaced_pod_log("p", "default"))
+            return ""
+
+        process = Path(f"/proc/{int(until(log))}")
+        assert process.exists()
+        assert other.process is not None
+        os.kill(other.process.pid, signal.SIGKILL)
+        until(lambda: not process.exists())
     finally:
         other.stop()
