@@ -38,6 +38,8 @@ PATIENCE = 20.0
 """Seconds for which an unreachable or overloaded server is asked again: a restart of the API server takes about ten."""
 EXEC_LIMIT = 1_000_000
 """Bytes of output after which a command in a pod is given up."""
+LOG_LIMIT = 10_000_000
+"""Bytes of a log that are read."""
 
 STDOUT = 1  # channel of the remotecommand protocol
 JSON_PATCH = "application/json-patch+json"
@@ -66,7 +68,7 @@ class Cluster(Protocol):
     def create(self, path: str, body: Json) -> Json:
         """Create an object in the collection at ``path``."""
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str, query: Mapping[str, str] | None = None) -> None:
         """Delete the object at ``path``; one that is gone already is fine."""
 
     def watch(self, path: str, query: Mapping[str, str], resource_version: str, seconds: int) -> Watch:
@@ -74,6 +76,9 @@ class Cluster(Protocol):
 
     def log_tail(self, namespace: str, pod: str, container: str, *, previous: bool) -> list[str]:
         """The last lines of a container's log; empty if there is none."""
+
+    def log(self, namespace: str, pod: str, container: str) -> str:
+        """What a container has written, up to :data:`LOG_LIMIT` bytes; :class:`ApiError` if it cannot be had."""
 
     def execute(self, namespace: str, pod: str, container: str, argv: Sequence[str], timeout: float) -> bytes:
         """Standard output of a command in a container."""
@@ -132,10 +137,10 @@ class ApiServer:
         """See :class:`Cluster`."""
         return self._json("POST", path, None, body, "application/json")
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str, query: Mapping[str, str] | None = None) -> None:
         """See :class:`Cluster`."""
         try:
-            self._json("DELETE", path)
+            self._json("DELETE", path, query)
         except ApiError as error:
             if error.status != 404:
                 raise
@@ -163,6 +168,14 @@ class ApiServer:
         except ApiError:
             return []
         return response.data.decode(errors="replace").splitlines() if response.status == 200 else []
+
+    def log(self, namespace: str, pod: str, container: str) -> str:
+        """See :class:`Cluster`."""
+        path = path_of("/api/v1/pods", namespace, pod) + "/log"
+        response = self._send("GET", path, {"container": container, "limitBytes": str(LOG_LIMIT)}, None, None)
+        if response.status != 200:
+            raise _refusal("GET", path, response.status, response.data)
+        return str(response.data.decode(errors="replace"))
 
     def execute(self, namespace: str, pod: str, container: str, argv: Sequence[str], timeout: float) -> bytes:
         """See :class:`Cluster`. Neither the output nor the server's words about it are ever in an error."""
