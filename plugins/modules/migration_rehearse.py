@@ -244,7 +244,7 @@ def run(call: Call) -> dict[str, Any]:
     request = Request(Path(params["path"]).absolute(), params["release"], params["jobs"], False, params["timeout"])
     programs = find_programs(params["bin_directory"])
     manifest = inspect(connection, request)
-    level, _ = proof_level("restore", params["budget"], manifest.seconds)
+    level, _unused = proof_level("restore", params["budget"], manifest.seconds)
     if level != "restore" or call.check_mode:
         too_long = f"a restore does not fit the budget of {params['budget'] or 0:g} s"
         return not_rehearsed("check mode" if call.check_mode else too_long)

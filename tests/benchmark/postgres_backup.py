@@ -59,8 +59,8 @@ def plain(server: PostgresServer, folder: Path) -> tuple[float, float, int]:
         subprocess.run(argv, env=environment, stdout=subprocess.DEVNULL, check=True)
         server.execute("DROP DATABASE plain")
 
-    dumped, _ = timed(dump)
-    restored, _ = timed(restore)
+    dumped, _unused = timed(dump)
+    restored, _unused = timed(restore)
     return dumped, restored, file.stat().st_size
 
 

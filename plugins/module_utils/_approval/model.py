@@ -54,7 +54,7 @@ def parse(text: str) -> Signature | None:
         if not blob.startswith(MAGIC) or struct.unpack(">I", blob[6:10])[0] != 1:
             return None
         _key, at = _field(blob, 10)
-        namespace, _ = _field(blob, at)
+        namespace, _unused = _field(blob, at)
         return Signature(namespace.decode())
     except (binascii.Error, struct.error, UnicodeDecodeError):
         return None

@@ -94,7 +94,7 @@ def _windows(text: str) -> list[Window] | None:
 
 
 def _time(text: str) -> time | None:
-    hours, _, minutes = text.partition(":")
+    hours, _unused, minutes = text.partition(":")
     if (int(hours), int(minutes)) == (24, 0):
         return time(23, 59, 59, 999_999)
     return time(int(hours), int(minutes)) if int(hours) < 24 and int(minutes) < 60 else None
@@ -106,7 +106,7 @@ def _days(text: str | None) -> frozenset[int] | None:
         return frozenset(range(7))
     days: set[int] = set()
     for part in re.split(r"\s*/\s*", text):
-        first, _, last = part.partition("-")
+        first, _unused, last = part.partition("-")
         edges = [first[:3], (last or first)[:3]]
         if any(edge not in DAYS for edge in edges):
             return None

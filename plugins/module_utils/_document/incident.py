@@ -182,10 +182,10 @@ def _plots(data: Data) -> list[Block]:
         for check in checks:
             name = f"{title}: {words.text_of(check.get('name'))}"
             samples = tuple((float(at), _number(value)) for at, value in check.get("samples") or ())
-            if not any(value is not None for _, value in samples):
+            if not any(value is not None for _unused, value in samples):
                 silent.append(Mark(f"{name}: no data: {words.text_of(check.get('message'))}", ATTENTION))
                 continue
-            sense, _, condition = words.text_of(check.get("condition")).partition(" ")
+            sense, _unused, condition = words.text_of(check.get("condition")).partition(" ")
             told = f"{'bad' if sense == 'fail_if' else 'good'}: {condition}, dashed"
             plots.append(Plot(name, str(check.get("unit") or "number"), samples, check.get("threshold"), told, spans))
     return [Heading("Metrics before, during and after"), *plots, *silent] if plots or silent else []
@@ -230,7 +230,7 @@ def _failure(data: Data) -> list[Block]:
 def _notices(record: Data) -> list[Block]:
     sent = []
     for notice in record.get("notices") or ():
-        event, _, channel = str(notice).removeprefix(f"{record['id']}:").partition("@")
+        event, _unused, channel = str(notice).removeprefix(f"{record['id']}:").partition("@")
         sent.append((event, channel))
     told: list[Block] = [Table(("Notice", "Channel"), tuple(sent))] if sent else [Paragraph("None.")]
     return [Heading("Notices sent"), *told]

@@ -63,7 +63,7 @@ def _marked(mark: Mark) -> str:
 def _table(block: Table) -> str:
     if not block.rows:
         return ""
-    lines = [block.head, tuple("---" for _ in block.head)]
+    lines = [block.head, tuple("---" for _unused in block.head)]
     rows = [f"| {' | '.join(line)} |" for line in lines]
     return "\n".join([*rows, *(f"| {' | '.join(map(_cell, row))} |" for row in block.rows)])
 
@@ -82,7 +82,7 @@ def _code(block: Code) -> str:
 
 def _plot(block: Plot) -> str:
     """What a reader without the picture has to know."""
-    values = [value for _, value in block.samples if value is not None]
+    values = [value for _unused, value in block.samples if value is not None]
     told = f" ({escape(block.condition)})" if block.condition else ""
     if not values:
         return f"**{escape(block.title)}**{told}: no data"

@@ -64,7 +64,7 @@ def lay_out(plot: Plot) -> Layout:
         return Layout(plot.title, "No data.", (), (), None, "", (), (), ())
     start, end = plot.samples[0][0], plot.samples[-1][0]
     end = end if end > start else start + 1
-    values = [value for _, value in known] + ([plot.threshold] if plot.threshold is not None else [])
+    values = [value for _unused, value in known] + ([plot.threshold] if plot.threshold is not None else [])
     ticks = _ticks(min(0.0, *values), max(*values, 0.0))
     low, high = ticks[0], ticks[-1]
 
@@ -77,7 +77,7 @@ def lay_out(plot: Plot) -> Layout:
     pieces = _pieces(plot.samples)
     return Layout(
         title=plot.title,
-        summary=_summary(plot, [value for _, value in known]),
+        summary=_summary(plot, [value for _unused, value in known]),
         lines=tuple(" ".join(f"{x(at)},{y(value)}" for at, value in piece) for piece in pieces if len(piece) > 1),
         dots=tuple((x(piece[0][0]), y(piece[0][1])) for piece in pieces if len(piece) == 1),
         threshold=None if plot.threshold is None else y(plot.threshold),

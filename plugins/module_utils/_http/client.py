@@ -130,7 +130,6 @@ class Http(Protocol):
 
     def send(self, request: Request) -> Answer:
         """The answer to ``request``; raises :class:`HttpFault` where there is none."""
-        ...
 
 
 def shown(url: str) -> str:

@@ -52,7 +52,7 @@ class SmokeRunner:
                         running[pool.submit(self._until_good, test, dict(values), end)] = test.name
                 if any(test.name in outcomes for test in ready):
                     continue  # others may have waited for those that were not run
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                done, _unused = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     outcome, extracted = future.result()
                     outcomes[running.pop(future)] = outcome

@@ -19,7 +19,6 @@ class Runner(Protocol):
 
     def __call__(self, arguments: Sequence[str], *, timeout: float = 60) -> Completed:
         """Run the tool with ``arguments`` after its own words; a status other than 0 is for the caller to judge."""
-        ...
 
 
 class ToolRunner:

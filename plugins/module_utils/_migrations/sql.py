@@ -109,7 +109,7 @@ def drops(sql: str) -> tuple[list[Drop], list[str]]:
     hidden: list[str] = []
     for tokens in statements(sql):
         found += _drops_of(Words(tokens))
-        text = " ".join(text for _, text in tokens)
+        text = " ".join(text for _unused, text in tokens)
         if tokens[0][1].upper() in HIDDEN and not HARMLESS_FUNCTIONS.match(text):
             hidden.append(text[:80])
     return found, hidden
@@ -152,7 +152,7 @@ def _dropped_columns(words: Words) -> list[Drop]:
 
 def refusal(sql: str) -> str:
     """Why this way down is none: it is empty, or it says so itself; empty text if it looks runnable."""
-    if not any(True for _ in statements(sql)):
+    if not any(True for _unused in statements(sql)):
         said = NAMED.search(sql)
         return "its script says that it is irreversible" if said else EMPTY
     if re.search(r"\bRAISE\b[^;]*irreversible", sql, re.IGNORECASE):

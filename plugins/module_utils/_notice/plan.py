@@ -50,7 +50,7 @@ def mail(notice: Notice, way: Mail, attached: Mapping[str, bytes], now: float) -
     message.set_content(notice.body)
     for path, content in attached.items():
         kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
-        main, _, sub = kind.partition("/")
+        main, _unused, sub = kind.partition("/")
         message.add_attachment(content, maintype=main, subtype=sub, filename=PurePath(path).name)
     return message
 

@@ -46,11 +46,9 @@ class Database(Protocol):
 
     def query(self, statement: str, arguments: Arguments = None) -> list[tuple[Any, ...]]:
         """Rows of ``statement``; none for a statement without rows."""
-        ...
 
     def abandon(self) -> None:
         """Break the connection under a statement that another thread is running."""
-        ...
 
 
 class QueryError(RollbackError):

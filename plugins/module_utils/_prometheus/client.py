@@ -34,11 +34,9 @@ class Asker(Protocol):
 
     def now(self) -> float:
         """The server's clock, in seconds since the epoch."""
-        ...
 
     def ask(self, query: str, window: Window) -> Reply:
         """The values of ``query`` at every evaluation of ``window``; raises :class:`QueryError`."""
-        ...
 
 
 class PrometheusClient:

@@ -98,7 +98,7 @@ def _now(findings: Findings, series: SeriesOutcome) -> str:
 
 
 def _range(findings: Findings, series: SeriesOutcome) -> str:
-    numbers = [value for _, value in series.samples if value == value]  # without NaN
+    numbers = [value for _unused, value in series.samples if value == value]  # without NaN
     if not numbers or min(numbers) == max(numbers):
         return ""
     return f" ({findings.amount(min(numbers))} to {findings.amount(max(numbers))})"
@@ -122,7 +122,7 @@ def _advice(findings: Findings, series: SeriesOutcome) -> list[str]:
             f"The last bucket ends at {findings.amount(ceiling or 0)}: give the histogram one at "
             f"{findings.amount(check.condition.threshold)} or more."
         )
-    elif ceiling is not None and any(value >= ceiling for _, value in series.samples):
+    elif ceiling is not None and any(value >= ceiling for _unused, value in series.samples):
         advice.append(f"The last bucket of the histogram ends at {findings.amount(ceiling)}: it means that or more.")
     if series.verdict is check.no_data and series.usable < findings.window.count:
         if series.states[-1] is State.ABSENT:

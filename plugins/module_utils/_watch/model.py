@@ -58,7 +58,6 @@ class Triggers(Protocol):
 
     def look(self) -> Sequence[Seen]:
         """Every trigger, now; what cannot be asked is a verdict, not an exception."""
-        ...
 
 
 class Clock(Protocol):
@@ -66,8 +65,6 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """Seconds since some moment."""
-        ...
 
     def wait(self, seconds: float) -> None:
         """Return after ``seconds``, or earlier when there is news."""
-        ...

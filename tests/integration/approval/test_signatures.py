@@ -122,7 +122,7 @@ def test_a_changed_manifest_is_refused(office: Office) -> None:
 def test_a_missing_signature_names_the_command_that_makes_it(office: Office) -> None:
     file = office.manifest.with_name("1.4.2.yml.dev-lead.sig")
     file.unlink()
-    [_, found] = office.ask()["approvals"]
+    [_unused, found] = office.ask()["approvals"]
     assert (found["reason"], found["message"]) == ("unsigned", "not signed")
     command = found["command"].replace("~/.ssh/id_ed25519", str(office.key("bo")))
     subprocess.run(["bash", "-c", command], check=True, capture_output=True, timeout=20)

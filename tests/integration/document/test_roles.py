@@ -253,7 +253,7 @@ def test_a_failure_names_who_can_be_called_now(team: Team) -> None:
     [ticket] = [json.loads(file.read_text()) for file in team.chat.files() if "/desk" in file.read_text()]
     assert "**FAILED**: Migrate down: the table is locked" in ticket["body"]["body"]
     assert "- [ ] **ATTENTION** Create tickets for fixes: sent, no ticket: " in team.report()
-    _, (subject, body) = team.notices()
+    _unused, (subject, body) = team.notices()
     assert subject == "[ROLLBACK] shop could not be rolled back from 1.4.2 to 1.4.1"
     assert "has FAILED and needs a person now.\n\nWhat failed: Migrate down: the table is locked\n" in body
     assert "Rollback completed: not yet" in body
@@ -272,7 +272,7 @@ def test_a_crashed_run_is_told_by_the_one_that_follows_and_nothing_twice(team: T
     assert not (team.home / "evidence").exists()
     opened = team.record()
     team.play("completed", decision={})
-    assert [subject for subject, _ in team.notices()] == [
+    assert [subject for subject, _unused in team.notices()] == [
         "[ROLLBACK] shop is being rolled back from 1.4.2 to 1.4.1",
         "[ROLLBACK] shop rolled back from 1.4.2 to 1.4.1",
     ]
@@ -288,9 +288,9 @@ def test_own_words_and_times_are_used(team: Team) -> None:
         communication_post_mortem="to be scheduled",
     )
     notices = team.notices()
-    assert {subject for subject, _ in notices} == {"shop war kaputt"}
+    assert {subject for subject, _unused in notices} == {"shop war kaputt"}
     assert all(
         "Impact:\n- None by the rollback itself" in body and "scheduled for: to be scheduled" in body
-        for _, body in notices
+        for _unused, body in notices
     )
     assert not list((team.home / "evidence").rglob("*.ics"))

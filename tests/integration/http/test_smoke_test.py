@@ -233,8 +233,8 @@ def test_queries_are_read_only_and_judged_by_their_first_value(tmp_path: Path) -
         ]
         tests = smoke(wire, checks, deadline=0, secrets={"db": login["login_password"]})["tests"]
     found = {test["name"]: (test["verdict"], test["message"]) for test in tests}
-    assert [name for name, (verdict, _) in found.items() if verdict == "pass"] == ["rows", "equal"]
-    assert {verdict for verdict, _ in found.values()} == {"pass", "fail"}
+    assert [name for name, (verdict, _unused) in found.items() if verdict == "pass"] == ["rows", "equal"]
+    assert {verdict for verdict, _unused in found.values()} == {"pass", "fail"}
     assert found["other"][1] == "the first value is a, wanted b"
     assert "read-only transaction" in found["writes"][1]
     assert "statement timeout" in found["slow"][1]

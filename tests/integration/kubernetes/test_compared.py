@@ -114,7 +114,7 @@ def table() -> dict[str, tuple[str, str]]:
 
 
 def test_the_table_in_the_documentation_is_what_is_measured(namespaces: Callable[[], Namespace]) -> None:
-    rivals, own = [namespaces() for _ in SITUATIONS], [namespaces() for _ in SITUATIONS]
+    rivals, own = [namespaces() for _unused in SITUATIONS], [namespaces() for _unused in SITUATIONS]
     with ThreadPoolExecutor(max_workers=6) as pool:
         list(pool.map(arrange, [*rivals, *own], SITUATIONS * 2))
         measured_own = list(pool.map(ours, own, SITUATIONS))

@@ -121,7 +121,7 @@ def test_what_can_never_run_is_told_within_seconds(namespace: Namespace, kind: s
 def test_a_full_quota_is_told_in_seconds(namespaces: Callable[[], Namespace]) -> None:
     """A Deployment has ReplicaFailure while Progressing tells the old success; of the others only events tell."""
     kinds = ("Deployment", *KINDS)
-    places = [namespaces() for _ in kinds]
+    places = [namespaces() for _unused in kinds]
     if not places[0].enforces_quotas():
         pytest.skip("this cluster does not enforce ResourceQuotas")
 
@@ -171,7 +171,7 @@ def test_a_strategy_that_would_leave_pods_behind_is_refused(
 
 
 def test_all_kinds_of_a_release_are_worked_on_in_one_call(namespaces: Callable[[], Namespace]) -> None:
-    places = [namespaces() for _ in range(3)]
+    places = [namespaces() for _unused in range(3)]
     places[0].history(["shop:1.4.1", "shop:1.4.2"], replicas=1)
     for place, kind in zip(places[1:], KINDS, strict=True):
         deploy(place, kind, ["shop:1.4.1", "shop:1.4.2"])

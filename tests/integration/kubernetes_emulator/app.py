@@ -7,7 +7,7 @@ import socket
 import sys
 
 
-def _leave(*_: object) -> None:
+def _leave(*_unused: object) -> None:
     print("leaving", flush=True)
     os._exit(0)
 
@@ -20,7 +20,7 @@ server.listen(64)
 print("listening", " ".join(sys.argv[1:]), flush=True)
 os.environ["MADE_BY_ENTRYPOINT"] = "yes"
 while True:
-    client, _ = server.accept()
+    client, _unused = server.accept()
     words = client.recv(4096).decode().split()
     path = words[1] if len(words) > 1 else "/"
     bad = os.access(os.environ.get("BAD_FILE", "/nowhere"), os.F_OK)

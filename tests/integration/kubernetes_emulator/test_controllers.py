@@ -92,9 +92,9 @@ def test_a_partition_holds_the_lower_pods_back(
     until(lambda: _settled(apps, namespace))
     apps.patch_namespaced_stateful_set("db", namespace, NEW)
     until(lambda: _pods(core, namespace).get("db-1", ("",))[0] == "1.4.2")
-    _, uid = _pods(core, namespace)["db-0"]
+    _unused, uid = _pods(core, namespace)["db-0"]
     core.delete_namespaced_pod("db-0", namespace)
-    image, _ = until(lambda: (found := _pods(core, namespace).get("db-0")) and found[1] != uid and found)
+    image, _unused = until(lambda: (found := _pods(core, namespace).get("db-0")) and found[1] != uid and found)
     assert image == "1.4.1"
     until(lambda: apps.read_namespaced_stateful_set("db", namespace).status.ready_replicas == 2)
     status = apps.read_namespaced_stateful_set("db", namespace).status
@@ -116,7 +116,7 @@ def test_a_pod_that_never_gets_ready_blocks_its_own_rollback(
     assert _pods(core, namespace)["db-1"][0].endswith(":0")
     core.delete_namespaced_pod("db-1", namespace)
     until(lambda: _settled(apps, namespace))
-    assert {image for image, _ in _pods(core, namespace).values()} == {"1.4.2"}
+    assert {image for image, _unused in _pods(core, namespace).values()} == {"1.4.2"}
 
 
 def test_on_delete_waits_for_somebody_to_delete(
@@ -169,7 +169,7 @@ def test_a_daemon_set_has_a_pod_on_each_node_and_replaces_them_one_by_one(
     there = [2]
     until(lambda: there.append(len(_pods(core, namespace))) or _spread(apps, namespace))
     assert min(there) >= least
-    until(lambda: {image for image, _ in _pods(core, namespace).values()} == {"1.4.2"})
+    until(lambda: {image for image, _unused in _pods(core, namespace).values()} == {"1.4.2"})
     revisions = apps.list_namespaced_controller_revision(namespace).items
     assert sorted(found.revision for found in revisions) == [1, 2]
     words = {found.metadata.labels["controller-revision-hash"] for found in revisions}

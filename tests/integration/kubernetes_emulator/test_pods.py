@@ -41,7 +41,7 @@ def _state(core: client.CoreV1Api, namespace: str) -> tuple[Any, Any]:
 
 
 def _waiting(core: client.CoreV1Api, namespace: str) -> str | None:
-    _, status = _state(core, namespace)
+    _unused, status = _state(core, namespace)
     return status.state.waiting.reason if status and status.state.waiting else None
 
 
@@ -52,7 +52,7 @@ def test_an_unknown_image_backs_off_until_it_is_there(
     until(lambda: _waiting(core, namespace) == "ErrImagePull")
     until(lambda: _waiting(core, namespace) == "ImagePullBackOff")
     server.images.write_text(json.dumps({**IMAGES, "shop/api-server:1.4.9": IMAGES["shop/api-server:1.4.2"]}))
-    _, status = until(lambda: (found := _state(core, namespace))[1] and found[1].ready and found)
+    _unused, status = until(lambda: (found := _state(core, namespace))[1] and found[1].ready and found)
     assert status.image == "docker.io/shop/api-server:1.4.9"
     assert status.image_id.startswith("sha256:")
 
@@ -101,7 +101,7 @@ def test_variables_come_from_the_spec_secrets_and_config_maps(
     sources = [{"secretRef": {"name": "s"}, "prefix": "APP_"}, {"configMapRef": {"name": "c"}}]
     script = 'echo "$SUM $APP_PASSWORD $MODE"; exec sleep 60'
     _run(api, namespace, image="tool:1", command=["sh", "-c", script], env=env, envFrom=sources, readinessProbe=None)
-    pod, _ = until(lambda: (found := _state(core, namespace))[1] and found[1].ready and found)
+    pod, _unused = until(lambda: (found := _state(core, namespace))[1] and found[1].ready and found)
     log = until(lambda: core.read_namespaced_pod_log(pod.metadata.name, namespace))
     assert log == f"{pod.status.pod_ip}/{pod.metadata.name}/$(x)/$(UNKNOWN) hunter2 live\n"
 
@@ -131,7 +131,7 @@ def test_a_pod_that_ignores_sigterm_is_killed_when_its_grace_is_over(
 ) -> None:
     script = "trap '' TERM; echo up; while true; do sleep 0.2; done"
     _run(api, namespace, image="tool:1", command=["sh", "-c", script], readinessProbe=None)
-    pod, _ = until(lambda: (found := _state(core, namespace))[1] and found[1].ready and found)
+    pod, _unused = until(lambda: (found := _state(core, namespace))[1] and found[1].ready and found)
     until(lambda: "up" in core.read_namespaced_pod_log(pod.metadata.name, namespace))
     start = time.monotonic()
     core.delete_namespaced_pod(pod.metadata.name, namespace, grace_period_seconds=1)

@@ -69,7 +69,7 @@ def test_down_two_steps_with_their_price_and_back_to_the_empty_schema(
 def test_what_cannot_be_done_is_found_before_the_first_step(
     project: Project, options: dict[str, Any], server: PostgresServer, database: str, tmp_path: Path
 ) -> None:
-    first, second, _ = project.versions
+    first, second, _unused = project.versions
     assert any(
         "is not among the applied versions" in one for one in call(migration_info, **options, target="nope")["problems"]
     )

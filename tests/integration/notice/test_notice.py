@@ -124,7 +124,7 @@ def test_a_mail_server_that_drags_on_is_cut_off() -> None:
     ended = threading.Event()
 
     def drag() -> None:
-        connection, _ = server.accept()
+        connection, _unused = server.accept()
         with connection:
             connection.sendall(b"220-slow\r\n")
             while not ended.wait(0.1):

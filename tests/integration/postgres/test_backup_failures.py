@@ -123,7 +123,7 @@ def cut_after(port: int, limit: int) -> Iterator[int]:
     def serve() -> None:
         with suppress(OSError):
             while True:
-                client, _ = listener.accept()
+                client, _unused = listener.accept()
                 server = socket.create_connection(("127.0.0.1", port))
                 for ends in ((client, server, 1 << 40), (server, client, limit)):
                     threading.Thread(target=pump, args=ends, daemon=True).start()

@@ -71,7 +71,7 @@ def test_copy_that_is_damaged_or_broke_off_is_no_backup(
     path = str(folder / "shop.dump")
     call(postgres_backup, **login, path=path)
     call(postgres_backup_copy, **there, path=path)
-    client, _ = objects(s3, shop)
+    client, _unused = objects(s3, shop)
     body = (folder / "shop.dump").read_bytes()
     client.put_object(Bucket=s3.bucket, Key=f"{shop}/shop.dump", Body=body[:-1] + b"!")
     with pytest.raises(RollbackError, match="is corrupt"):

@@ -263,14 +263,14 @@ def test_numbers_and_samples_are_there_for_plots(verdicts: dict[str, dict[str, A
     entry = verdicts["bad until a minute ago"]
     assert (entry["value"], entry["threshold"], entry["operator"], entry["unit"]) == (0.01, 0.1, ">", "ratio")
     assert (entry["for"], entry["held"], len(entry["samples"])) == (300.0, 0.0, 21)
-    assert [value for _, value in entry["samples"]][-5:] == [0.01] * 5
+    assert [value for _unused, value in entry["samples"]][-5:] == [0.01] * 5
     assert entry["series"][0]["evaluations"] == {"good": 5, "bad": 16}
 
 
 def test_numbers_that_are_not_finite_are_fit_for_json(verdicts: dict[str, dict[str, Any]]) -> None:
     assert verdicts["NaN"]["value"] == "NaN"
     assert verdicts["plus infinity"]["value"] == "+Inf"
-    assert {value for _, value in verdicts["minus infinity"]["samples"]} == {"-Inf"}
+    assert {value for _unused, value in verdicts["minus infinity"]["samples"]} == {"-Inf"}
 
 
 def test_many_series_are_shown_from_the_worst_on_and_not_all(verdicts: dict[str, dict[str, Any]]) -> None:

@@ -27,7 +27,7 @@ def record(operator: Operator, banner: Banner, version: str, *options: str, rc: 
 
 
 def test_a_release_comes_back_from_what_was_recorded(operator: Operator, banner: Banner) -> None:
-    sandbox, old, new = operator.sandbox, *(f"planted-{secrets.token_hex(8)}" for _ in range(2))
+    sandbox, old, new = operator.sandbox, *(f"planted-{secrets.token_hex(8)}" for _unused in range(2))
     told = []
     sandbox.ship("1.4.1")
     banner.create("Welcome", old)

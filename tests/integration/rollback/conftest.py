@@ -52,7 +52,7 @@ class Operator:
         """Run a playbook to its end and return what it printed; it has to end with ``rc``."""
         process = self.start(playbook, *options)
         try:
-            output, _ = process.communicate(timeout=TIMEOUT)
+            output, _unused = process.communicate(timeout=TIMEOUT)
         finally:
             process.kill()
         assert process.returncode == rc, output

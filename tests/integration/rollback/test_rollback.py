@@ -118,7 +118,7 @@ def test_two_rollbacks_at_once_are_told_apart(operator: Operator, bad_release: p
         assert re.search(r"@.*/\d+ holds the lock rollback-shop since", second)
         assert "checklist_take_over=true" in second
     finally:
-        output, _ = first.communicate(timeout=120)
+        output, _unused = first.communicate(timeout=120)
     assert first.returncode == 0, output
     assert_undone(operator, bad_release)
 

@@ -31,7 +31,7 @@ def planted(operator: Operator) -> list[str]:
     for release in ("1.4.1", "1.4.2"):
         sandbox.ship(release)
         settings.append(client.read_secret_version(**place, raise_on_deleted_version=True)["data"]["data"])
-    values = [secrets.token_urlsafe(18) for _ in range(2 * COUNT)]
+    values = [secrets.token_urlsafe(18) for _unused in range(2 * COUNT)]
     versions = []
     for plain, half in zip(settings, (values[:COUNT], values[COUNT:]), strict=True):
         keys = {f"APP_PLANTED_{number}": value for number, value in enumerate(half)}

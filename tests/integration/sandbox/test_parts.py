@@ -29,7 +29,7 @@ class Answers(BaseHTTPRequestHandler):
         self._answer(200, b'{"token": "abc"}')
 
     def do_GET(self) -> None:
-        products = [path for path, _ in self.seen if path == "/api/products"]
+        products = [path for path, _unused in self.seen if path == "/api/products"]
         self._answer(500 if len(products) % 5 == 4 else 200, b"{}")
 
     def _answer(self, status: int, body: bytes) -> None:
@@ -61,7 +61,7 @@ def test_load_reports_what_the_shop_answered(shop_url: str, tmp_path: Path) -> N
     while len(Answers.seen) < 60:
         threading.Event().wait(0.02)
     report = load.stop()
-    asked = [path for path, _ in Answers.seen]
+    asked = [path for path, _unused in Answers.seen]
     failed = asked.count("/api/products") // 5
     assert report["requests"] == len(asked) == sum(report["statuses"].values())
     assert report["failed"] == report["statuses"]["500"] == failed > 0

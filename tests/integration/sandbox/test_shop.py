@@ -149,7 +149,9 @@ def test_bad_release_fails_a_quarter_and_stalls_some(
     up(database, 42, postgres)
     shop = start("1.4.2")
     statuses: list[int] = []
-    workers = [threading.Thread(target=lambda: statuses.append(shop.ask("GET", "/api/products")[0])) for _ in range(60)]
+    workers = [
+        threading.Thread(target=lambda: statuses.append(shop.ask("GET", "/api/products")[0])) for _unused in range(60)
+    ]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -159,7 +161,7 @@ def test_bad_release_fails_a_quarter_and_stalls_some(
     assert 'http_requests_total{code="500",handler="/api/products",method="GET",version="1.4.2"} 15.0' in metrics
     within_5_s = 'http_request_duration_seconds_bucket{handler="/api/products",le="5.0",method="GET",version="1.4.2"} '
     assert f"{within_5_s}56.0" in metrics
-    assert [shop.ask("GET", "/health")[0] for _ in range(20)].count(200) == 18
+    assert [shop.ask("GET", "/health")[0] for _unused in range(20)].count(200) == 18
 
 
 def test_login_session_and_orders_survive_down_and_loyalty_does_not(

@@ -67,7 +67,7 @@ PLAYBOOK = """
 
 def _plant(engine: Engine) -> list[str]:
     """Twenty secret values in three secrets, each in two versions."""
-    planted = [f"planted-{secrets.token_hex(8)}" for _ in range(20)]
+    planted = [f"planted-{secrets.token_hex(8)}" for _unused in range(20)]
     for place, path in enumerate(("one", "two")):
         for version in range(2):
             start = place * 10 + version * 5

@@ -162,7 +162,7 @@ def test_everything_in_the_way_is_said_at_once(engine: Engine) -> None:
 
 def test_a_deleted_target_is_undeleted_by_option(engine: Engine) -> None:
     engine.put("app", OLD, NEW)
-    _ = engine.client.secrets.kv.v2.delete_secret_versions("app", [1], mount_point=engine.mount)
+    _unused = engine.client.secrets.kv.v2.delete_secret_versions("app", [1], mount_point=engine.mount)
     predicted = engine.rollback(engine.secret("app", 1), undelete=True, check=True)
     assert predicted["changed"]
     assert engine.get("app", 1) is None

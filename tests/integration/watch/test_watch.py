@@ -205,7 +205,7 @@ def playbook(name: str, inventory: Path, **variables: Any) -> subprocess.Popen[s
 def played(name: str, inventory: Path, **variables: Any) -> str:
     """Run a playbook to its good end; what it printed."""
     process = playbook(name, inventory, **variables)
-    output, _ = process.communicate(timeout=60)
+    output, _unused = process.communicate(timeout=60)
     assert process.returncode == 0, output
     return output
 
@@ -219,7 +219,7 @@ def test_ctrl_c_ends_a_watch_without_a_fuss(inventory: Path, end: signal.Signals
         read = next(line for line in process.stdout if "3. " in line)
         asked = time.monotonic()
         os.killpg(process.pid, end)
-        output, _ = process.communicate(timeout=20)
+        output, _unused = process.communicate(timeout=20)
     assert read.endswith("/health pass\n")
     assert time.monotonic() - asked < 5
     assert process.returncode != 0

@@ -20,15 +20,12 @@ class Adapter(Protocol):
 
     def status(self) -> Status:
         """Ask the tool where the schema is."""
-        ...
 
     def scripts(self, steps: Sequence[Step]) -> Mapping[str, Script]:
         """The SQL of each step's way down, by version, as far as it can be known without running it."""
-        ...
 
     def down(self, step: Step) -> list[str]:
         """The arguments that undo ``step``, which is the newest applied one."""
-        ...
 
 
 DEFAULT_COMMANDS: dict[str, list[str]] = {

@@ -50,7 +50,7 @@ def read_migrations(text: str, app: str) -> Status:
     problems = []
     if not marks and "(no migrations)" not in text:
         problems.append(f"application {app} has no migrations")
-    newest = max((number for number, (_, done) in enumerate(marks) if done), default=-1)
+    newest = max((number for number, (_unused, done) in enumerate(marks) if done), default=-1)
     gaps = [name for name, done in marks[: newest + 1] if not done]
     if gaps:
         problems.append(f"{', '.join(gaps)} is not applied although a later migration is; repair that by hand")

@@ -96,7 +96,7 @@ def test_a_secret_needs_the_password_it_was_recorded_with(safe: Safe, tmp_path: 
 
 
 def test_the_same_secret_is_recorded_as_the_same_text_and_never_in_plain(safe: Safe) -> None:
-    one, two = (content_of(live({"K": PLANTED}, "Secret"), safe) for _ in range(2))
+    one, two = (content_of(live({"K": PLANTED}, "Secret"), safe) for _unused in range(2))
     assert one == two
     assert one.encrypted != content_of(live({"K": "another"}, "Secret"), safe).encrypted
     assert PLANTED not in repr(one)

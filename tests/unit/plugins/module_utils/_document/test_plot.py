@@ -25,7 +25,7 @@ def test_the_line_goes_from_edge_to_edge_and_stays_on_the_canvas() -> None:
     found = lay_out(plot([0.0, 0.5, 1.0], threshold=0.1))
     points = [tuple(map(float, point.split(","))) for point in found.lines[0].split()]
     assert (points[0][0], points[-1][0]) == (LEFT, WIDTH - RIGHT)
-    assert all(found.top <= y <= found.bottom for _, y in points)
+    assert all(found.top <= y <= found.bottom for _unused, y in points)
     assert points[0][1] > points[1][1] > points[2][1]
 
 

@@ -136,7 +136,7 @@ def test_the_same_question_is_asked_once_and_a_broken_one_stays_alone() -> None:
     ]
     answers = evaluate(asker, [read_check(entry) for entry in entries], None, 30, 4)
     assert (answers.queries, answers.time) == (5, 970.0)
-    assert sorted(query for query, _ in asker.asked) == [
+    assert sorted(query for query, _unused in asker.asked) == [
         "broken",
         "group by (le) (b)",
         "histogram_quantile(0.9, b)",
