@@ -39,6 +39,7 @@ options:
   login_db:
     description: The database.
     type: str
+    required: true
     aliases: [db]
   ssl_mode:
     description: Whether and how TLS is negotiated, in libpq's words.

@@ -44,6 +44,10 @@ options:
       - Values whose names speak of passwords, tokens, keys, secrets or addresses are not shown.
     type: dict
     default: {}
+  login_db:
+    description: The database. Without it the tool alone says what it knows.
+    type: str
+    aliases: [db]
   env_name:
     description: Environment for C(--env) of O(tool=command).
     type: str
@@ -94,6 +98,7 @@ notes:
 extends_documentation_fragment:
   - octalume.rollback.attributes
   - octalume.rollback.postgres
+  - octalume.rollback.lock
 """
 
 EXAMPLES = r"""
@@ -197,9 +202,11 @@ from ansible_collections.octalume.rollback.plugins.module_utils._migrations.argu
 from ansible_collections.octalume.rollback.plugins.module_utils._migrations.migrator import Limits, Migrator
 from ansible_collections.octalume.rollback.plugins.module_utils._migrations.model import Preview
 from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, RollbackError, run_module
+from ansible_collections.octalume.rollback.plugins.module_utils._release.fence import LOCK
 
 ARGUMENTS: dict[str, Any] = {
     "argument_spec": {
+        "lock": LOCK,
         **MIGRATION,
         "target": {"type": "str", "required": True},
         "lock_timeout": {"type": "float", "default": 10},

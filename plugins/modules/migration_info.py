@@ -42,6 +42,10 @@ options:
       - Values whose names speak of passwords, tokens, keys, secrets or addresses are not shown.
     type: dict
     default: {}
+  login_db:
+    description: The database. Without it the tool alone says what it knows.
+    type: str
+    aliases: [db]
   env_name:
     description: Environment for C(--env) of O(tool=command).
     type: str

@@ -10,15 +10,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 from .._digest import canonical, digest, secret_digest
 from .._module import RollbackError
 
 try:
-    from ansible.errors import AnsibleError
-    from ansible.parsing.dataloader import DataLoader
-    from ansible.parsing.vault import VaultLib, get_file_vault_secret
+    AnsibleError: Any = import_module("ansible.errors").AnsibleError
+    DataLoader: Any = import_module("ansible.parsing.dataloader").DataLoader
+    _vault: Any = import_module("ansible.parsing.vault")
+    VaultLib, get_file_vault_secret = _vault.VaultLib, _vault.get_file_vault_secret
 except ImportError:
     DataLoader = VaultLib = get_file_vault_secret = None
     AnsibleError = OSError

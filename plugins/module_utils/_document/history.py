@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from .._module import RollbackError
 from . import words
 from .model import ATTENTION, MISSING, READY, Block, Cell, Document, Heading, Mark, Paragraph, Table
 
@@ -103,7 +104,8 @@ def summary(records: Sequence[Data], now: datetime) -> dict[str, Any]:
 def history_document(data: Data) -> tuple[Document, dict[str, Any]]:
     """The page over all run records, and its figures; ``data`` has ``records`` and ``now``."""
     records, now = list(data["records"]), words.moment(data["now"])
-    assert now is not None  # checked by the module
+    if now is None:
+        raise RollbackError(f"now: {data['now']!r} is not a moment such as 2026-11-23T18:15:00Z")
     services = sorted({str(record.get("service")) for record in records})
     blocks: list[Block] = [Paragraph(f"As of {now:%Y-%m-%d %H:%M} UTC.")]
     if not records:

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
-from .._module import RollbackError
+from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
+
 from .model import Connection
 
 try:
@@ -119,7 +120,7 @@ class Session:
 
 def _words(error: Exception) -> str:
     """The error in one line, without the statement's position."""
-    return " ".join(str(error).split("\nLINE ")[0].split())
+    return " ".join(str(error).split("\nLINE ", maxsplit=1)[0].split())
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from .._module import RollbackError
+from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
 
 CHUNK = 1 << 20  # bytes
 # The catalogue query of a page that pg_dump adds to its error says nothing to anybody.

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 
 from .._http.verdict import Verdict
 from .model import Check, SeriesOutcome, State, Window
@@ -98,7 +99,7 @@ def _now(findings: Findings, series: SeriesOutcome) -> str:
 
 
 def _range(findings: Findings, series: SeriesOutcome) -> str:
-    numbers = [value for _unused, value in series.samples if value == value]  # without NaN
+    numbers = [value for _unused, value in series.samples if not isnan(value)]
     if not numbers or min(numbers) == max(numbers):
         return ""
     return f" ({findings.amount(min(numbers))} to {findings.amount(max(numbers))})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .._module import RollbackError
+from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
 
 SEALED = "Vault is sealed"
 LEADERLESS = "local node not active"

@@ -7,6 +7,7 @@ import json
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ SHOP: Table = {
     "/auth/login": login,
     "/api/products": products,
 }
-CHECKS: list[dict[str, Any]] = [
+CHECKS: tuple[dict[str, Any], ...] = (
     {"name": "Health Check", "http": {"path": "/health"}},
     {"name": "Version Check", "http": {"path": "/version", "json": [{"path": "$.version", "equals": "1.4.1"}]}},
     {
@@ -57,12 +58,12 @@ CHECKS: list[dict[str, Any]] = [
             "extract": {"token": "$.token"},
         },
     },
-]
+)
 
 
-def smoke(wire: WireServer, checks: list[dict[str, Any]] = CHECKS, **options: Any) -> Called:
+def smoke(wire: WireServer, checks: Sequence[dict[str, Any]] = CHECKS, **options: Any) -> Called:
     given = {"secrets": {"password": "hunter22"}, "deadline": 5, "interval": 0.02, "fail_task": False, **options}
-    return call(smoke_test, base_url=wire.url, checks=checks, **given)
+    return call(smoke_test, base_url=wire.url, checks=list(checks), **given)
 
 
 def test_the_four_tests_of_the_plan_pass_and_the_token_is_never_shown() -> None:
@@ -173,10 +174,10 @@ def test_check_mode_asks_nothing_and_still_refuses_nonsense(tmp_path: Path) -> N
             "secrets": {"password": "x"},
             "junit_path": str(tmp_path / "j.xml"),
         }
-        result = call(smoke_test, check_mode=True, checks=CHECKS, **options)
+        result = call(smoke_test, check_mode=True, checks=list(CHECKS), **options)
         assert (wire.asked, result["verdict"]) == ([], "inconclusive")
         with pytest.raises(RollbackError, match="nobody provides"):
-            call(smoke_test, check_mode=True, checks=CHECKS[2:3], **options)
+            call(smoke_test, check_mode=True, checks=list(CHECKS[2:3]), **options)
     assert not list(tmp_path.iterdir())
 
 

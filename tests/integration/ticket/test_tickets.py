@@ -102,7 +102,7 @@ def test_a_report_that_is_too_long_is_cut() -> None:
 def test_a_tracker_that_refuses_is_quoted() -> None:
     table: Table = {"/repos/example/shop/issues": Reply(403, '{"message": "Resource not accessible"}')}
     refused = pytest.raises(RollbackError, match=r"answered 403: .*not accessible.*whether the token may open")
-    with WireServer(table) as wire, refused:
+    with refused, WireServer(table) as wire:
         ticket(wire, "github")
 
 

@@ -66,7 +66,7 @@ def replay() -> Callable[..., Iterator[tuple[float, Observed]]]:
             else:
                 items[thing["kind"]][thing["metadata"]["uid"]] = thing
             if items["Deployment"]:
-                [live] = items["Deployment"].values()
+                live = next(iter(items["Deployment"].values()))
                 yield event["t"], assemble(workload, live, items["ReplicaSet"].values(), items["Pod"].values())
 
     return states
