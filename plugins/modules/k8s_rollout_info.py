@@ -23,10 +23,6 @@ options:
     description: Whether to return the live pod templates, for example to record them in a manifest.
     type: bool
     default: false
-  check_permissions:
-    description: Whether to ask the API server for every right that M(octalume.rollback.k8s_rollout) needs.
-    type: bool
-    default: false
   argocd_namespace:
     description: Namespace of Argo CD's Applications where the workload does not tell.
     type: str
@@ -43,7 +39,6 @@ EXAMPLES = r"""
           - name: api
             current: registry.example.com/shop:1.4.2
             previous: registry.example.com/shop:1.4.1
-    check_permissions: true
   register: live
 """
 
@@ -92,7 +87,8 @@ workloads:
       returned: always
     owner:
       description:
-        - The C(tool) that would undo a rollback (Argo CD, Flux, Helm, an operator), its C(name), and C(advice).
+        - The C(tool) that would undo a rollback (Argo CD, Flux, Helm, an operator), its C(name), C(advice), and whether
+          it is C(suspendable).
       type: dict
       returned: always
     revision:
@@ -161,12 +157,6 @@ workloads:
       available: 3
       pods: []
       problems: []
-missing_permissions:
-  description: Rights that are missing, as C(kubectl auth can-i) takes them.
-  returned: when O(check_permissions=true)
-  type: list
-  elements: str
-  sample: [patch deployments.apps -n production]
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -178,14 +168,12 @@ from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.clie
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.describe import describe
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.model import Workload
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.observe import observe
-from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.permissions import missing, needed
-from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, RollbackError, run_module
+from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, run_module
 
 ARGUMENTS: dict[str, Any] = {
     "argument_spec": {
         "workloads": WORKLOADS,
         "include_template": {"type": "bool", "default": False},
-        "check_permissions": {"type": "bool", "default": False},
         "argocd_namespace": {"type": "str", "default": "argocd"},
         **AUTH_ARGUMENTS,
     },
@@ -198,19 +186,14 @@ def run(call: Call) -> dict[str, Any]:
     params = call.params
     cluster = ApiServer(connect(params))
     workloads = [Workload.from_params(entry) for entry in params["workloads"]]
-    result: dict[str, Any] = {"changed": False}
-    if params["check_permissions"]:
-        rights = needed((workload.kind, workload.namespace) for workload in workloads)
-        result["missing_permissions"] = [str(right) for right in missing(cluster, rights)]
-    try:
-        with ThreadPoolExecutor(max_workers=8) as pool:
-            observed = list(pool.map(lambda workload: observe(cluster, workload), workloads))
-    except RollbackError as error:
-        raise RollbackError(error.message, **error.details, **result) from error
-    result["workloads"] = [
-        describe(one, params["argocd_namespace"], with_template=params["include_template"]) for one in observed
-    ]
-    return result
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        observed = list(pool.map(lambda workload: observe(cluster, workload), workloads))
+    return {
+        "changed": False,
+        "workloads": [
+            describe(one, params["argocd_namespace"], with_template=params["include_template"]) for one in observed
+        ],
+    }
 
 
 def main() -> None:

@@ -43,6 +43,18 @@ options:
     type: list
     elements: dict
     default: []
+  resume_paused:
+    description: Whether paused rollouts will be resumed. They are a problem otherwise.
+    type: bool
+    default: false
+  owner_policy:
+    description:
+      - What will be done about workloads that Argo CD, Flux, Helm or an operator manages, as
+        M(octalume.rollback.k8s_rollout) takes it. They are a problem with V(refuse), and with V(suspend) where the
+        owner cannot be suspended.
+    type: str
+    choices: [refuse, ignore, suspend]
+    default: refuse
 """
 
 EXAMPLES = r"""
@@ -129,6 +141,8 @@ ARGUMENTS: dict[str, Any] = {
         "databases": OBSERVED,
         "configurations": OBSERVED,
         "cluster_configurations": OBSERVED,
+        "resume_paused": {"type": "bool", "default": False},
+        "owner_policy": {"type": "str", "choices": ["refuse", "ignore", "suspend"], "default": "refuse"},
     },
     "supports_check_mode": True,
 }
@@ -148,6 +162,7 @@ def run(call: Call) -> dict[str, Any]:
         *rollout.configurations_left(configurations),
         *rollout.cluster_configurations_left(cluster_configurations),
     ]
+    leave = rollout.Leave(call.params["resume_paused"], call.params["owner_policy"])
     strategy = rollout.strategy(schema_steps, wanted, steps)
     return {
         "changed": False,
@@ -156,7 +171,7 @@ def run(call: Call) -> dict[str, Any]:
         "strategy": strategy,
         "reason": rollout.WHY[strategy],
         "problems": [
-            *rollout.problems(applications, databases, wanted, configurations),
+            *rollout.problems(applications, databases, wanted, configurations, leave),
             *(text for item in cluster_configurations for text in item["problems"]),
         ],
         "drift": drift.drift(manifest, applications, databases, configurations, cluster_configurations),

@@ -62,6 +62,10 @@ def _rolled(result: Result) -> str:
     )
 
 
+def _rights(result: Result) -> str:
+    return f"{len(result['asked'])} rights, {len(result['missing']) or 'none'} missing"
+
+
 def _migration(result: Result) -> str:
     loss = (result.get("loss") or {}).get("rows")
     lost = f", {loss} rows and values would be lost" if loss else ""
@@ -132,6 +136,7 @@ def _deliveries(result: Result) -> str:
 SENTENCES: Mapping[str, Callable[[Result], str]] = {
     "http_probe_info": _probes,
     "k8s_configuration_info": _configuration,
+    "k8s_permissions_info": _rights,
     "k8s_rollout": _rolled,
     "k8s_rollout_info": _live,
     "migration_downgrade": _downgrade,

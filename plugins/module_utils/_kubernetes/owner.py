@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from .model import Json, Workload
 
@@ -24,9 +25,9 @@ class Owner:
     path: str = ""
     """API path of the tool's object, where its reconciliation can be suspended; empty if it cannot."""
 
-    def as_result(self) -> dict[str, str]:
+    def as_result(self) -> dict[str, Any]:
         """What a module returns about it."""
-        return {"tool": self.tool, "name": self.name, "advice": self.advice}
+        return {"tool": self.tool, "name": self.name, "advice": self.advice, "suspendable": bool(self.path)}
 
 
 def owner_of(workload: Workload, live: Json, argocd_namespace: str = "argocd") -> Owner | None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 QUIESCE, ROLLING, NONE = "quiesce", "rolling", "none"
@@ -14,6 +15,23 @@ WHY = {
 }
 
 Observed = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Leave:
+    """What the rollback may do about workloads that are paused, or that another tool owns."""
+
+    resume_paused: bool = False
+    owner_policy: str = "refuse"
+
+    def refuses(self, owner: Mapping[str, Any] | None) -> bool:
+        """Whether ``owner`` stands in the way."""
+        if owner is None or self.owner_policy == "ignore":
+            return False
+        return self.owner_policy == "refuse" or not owner["suspendable"]
+
+
+NO_LEAVE = Leave()
 
 
 def applications_left(observed: Observed) -> list[dict[str, Any]]:
@@ -67,12 +85,14 @@ def cluster_configurations_left(observed: Observed) -> list[dict[str, Any]]:
     ]
 
 
-def problems(applications: Observed, databases: Observed, wanted: Observed, configurations: Observed) -> list[str]:
+def problems(
+    applications: Observed, databases: Observed, wanted: Observed, configurations: Observed, leave: Leave = NO_LEAVE
+) -> list[str]:
     """Why the release cannot be undone as its manifest says, one sentence each; none when it can.
 
     A sick release is no obstacle: it is what a rollback is for.
     """
-    found = [text for workload in applications for text in _obstacles(workload)]
+    found = [text for workload in applications for text in _obstacles(workload, leave)]
     plans = {database["name"]: database for database in wanted}
     for database in databases:
         ends = [str(plans[database["name"]][end]) for end in ("current", "previous")]
@@ -84,7 +104,7 @@ def problems(applications: Observed, databases: Observed, wanted: Observed, conf
     return found
 
 
-def _obstacles(workload: Mapping[str, Any]) -> list[str]:
+def _obstacles(workload: Mapping[str, Any], leave: Leave) -> list[str]:
     place = f"{workload['kind'].lower()}/{workload['name']}"
     if workload["position"] == "other":
         images = ", ".join(workload["images"].values())
@@ -92,9 +112,9 @@ def _obstacles(workload: Mapping[str, Any]) -> list[str]:
     found = []
     if workload["position"] == "release" and not workload["target"]:
         found.append(f"{place} has nothing to come back to: {'; '.join(workload['problems'])}")
-    if workload["paused"]:
+    if workload["paused"] and not leave.resume_paused:
         found.append(f"{place} is paused; resume it: kubectl rollout resume {place} -n {workload['namespace']}")
-    if workload["owner"]:
+    if workload["position"] == "release" and leave.refuses(workload["owner"]):
         found.append(f"{place} is managed by {workload['owner']['tool']}: {workload['owner']['advice']}")
     return found
 

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The shipped Role is enough for a whole rollback, and what is missing without it is named beforehand."""
+"""The shipped Role is enough for what the modules do, has nothing to spare, and what is missing is named beforehand."""
 
 from __future__ import annotations
 
 import base64
+import itertools
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -43,15 +47,56 @@ def robot(namespace: Namespace, tmp_path: Path) -> Namespace:
 
 
 def rules(policy: Path = POLICY) -> list[Json]:
-    role, _binding = yaml.safe_load_all(policy.read_text())
+    role, *_ = yaml.safe_load_all(policy.read_text())
     found: list[Json] = role["rules"]
     return found
 
 
-def test_the_shipped_role_is_enough_for_a_whole_rollback(robot: Namespace) -> None:
+def asked(namespace: Namespace, kinds: Sequence[str] = ("Deployment",), **more: Any) -> Json:
+    """What k8s_permissions_info says of a release that uses everything."""
+    configurations = [{"path": "production/app", "secret": "app-config", "consumers": ["api"]}]
+    manifest = {
+        "applications": [{"kind": kind, "name": "api", "namespace": namespace.name} for kind in kinds],
+        "configurations": configurations,
+        "cluster_configurations": [
+            {"kind": "ConfigMap", "name": "settings", "namespace": namespace.name, "consumers": ["api"]}
+        ],
+    }
+    setting = {
+        "manifest": manifest,
+        "record_namespace": namespace.name,
+        "lease": {"name": "rollback-shop", "namespace": namespace.name},
+        "maintenance": {"service": {"name": "api", "namespace": namespace.name, "selector": {"app": "maintenance"}}},
+    }
+    return namespace.call("permissions_info", **{**setting, **more})
+
+
+def single_rules(granted: list[Json]) -> Iterator[Json]:
+    """One rule for each verb on each resource."""
+    for rule in granted:
+        for resource, verb in itertools.product(rule["resources"], rule["verbs"]):
+            yield {**rule, "resources": [resource], "verbs": [verb]}
+
+
+def test_the_shipped_role_is_enough_and_has_nothing_to_spare(robot: Namespace) -> None:
+    robot.create("ConfigMap", "settings", {})
     grant(robot, rules())
-    workloads = [robot.workload()]
-    assert robot.call("rollout_info", workloads=workloads, check_permissions=True)["missing_permissions"] == []
+    everything = asked(robot, ("Deployment", "StatefulSet", "DaemonSet"))
+    assert (everything["missing"], everything["problems"], everything["blind"]) == ([], [], False)
+    needed = {tuple(line.split()[:2]) for line in everything["asked"]}
+    spare = [
+        rule
+        for rule in single_rules(rules())
+        for resource, _, subresource in [rule["resources"][0].partition("/")]
+        for thing in [resource + (f".{rule['apiGroups'][0]}" if rule["apiGroups"][0] else "")]
+        if not any(verb == rule["verbs"][0] and name.partition("/")[0] == thing for verb, name in needed)
+        or (subresource and not any(f"--subresource={subresource}" in line for line in everything["asked"]))
+    ]
+    assert spare == []
+
+
+def test_the_modules_do_their_work_under_the_shipped_role(robot: Namespace) -> None:
+    grant(robot, rules())
     robot.rollout("quiesced")
     robot.rollout("rolled_back")
     robot.rollout("restarted")
@@ -71,18 +116,43 @@ def test_the_last_words_of_a_failure_need_no_more_than_the_role(robot: Namespace
         robot.rollout("rolled_back", [crashing], timeout=60, soak=10)
 
 
-def test_every_missing_right_is_named_before_anything_is_touched(robot: Namespace) -> None:
-    without_patch = [rule for rule in rules() if rule["resources"] != ["pods/log"]]
-    without_patch[0] = {**without_patch[0], "verbs": ["get", "list", "watch"]}
-    grant(robot, without_patch)
-    told = robot.call("rollout_info", workloads=[robot.workload()], check_permissions=True)["missing_permissions"]
-    assert told == [f"get pods/log -n {robot.name}", f"patch deployments.apps -n {robot.name}"]
+def test_every_right_that_is_taken_away_is_named(robot: Namespace) -> None:
+    """Each verb on each resource of the Role, one at a time; a SelfSubjectAccessReview costs next to nothing."""
+    robot.create("ConfigMap", "settings", {})
+    grant(robot, rules())
+    kinds = ("Deployment", "StatefulSet", "DaemonSet")
+    singles = list(single_rules(rules()))
+    for index, taken in enumerate(singles):
+        robot.patch("Role", "rollback", {"rules": [*singles[:index], *singles[index + 1 :]]})
+        resource, _, subresource = taken["resources"][0].partition("/")
+        thing = f"{taken['verbs'][0]} {resource}" + (f".{taken['apiGroups'][0]}" if taken["apiGroups"][0] else "")
+        told = asked(robot, kinds)
+        assert told["missing"], thing
+        assert all(re.match(rf"{re.escape(thing)}[/ ]", line) for line in told["missing"]), (thing, told["missing"])
+        assert all((f"--subresource={subresource} " in line) == bool(subresource) for line in told["missing"])
 
 
-def test_without_any_right_the_list_is_in_the_error(robot: Namespace) -> None:
-    with pytest.raises(RollbackError, match=r"403 .*docs/policies/kubernetes-rollback\.yml") as caught:
-        robot.call("rollout_info", workloads=[robot.workload()], check_permissions=True)
-    assert f"get deployments.apps -n {robot.name}" in caught.value.details["missing_permissions"]
+def test_without_any_right_all_of_them_are_told_in_few_sentences(robot: Namespace) -> None:
+    told = asked(robot)
+    assert told["blind"]
+    assert told["missing"] == told["asked"]
+    assert f"get, patch leases.coordination.k8s.io/rollback-shop in {robot.name} (the lock)" in told["problems"]
+    assert f"get secrets/app-config in {robot.name} (compare a copied Secret)" in told["problems"]
+    assert len(told["problems"]) < len(told["missing"]) * 2 / 3
+
+
+def test_a_tool_is_asked_for_only_where_it_will_be_suspended(robot: Namespace) -> None:
+    flux = {"kustomize.toolkit.fluxcd.io/name": "shop", "kustomize.toolkit.fluxcd.io/namespace": "flux-system"}
+    robot.patch("Deployment", "api", {"metadata": {"labels": flux}})
+    grant(robot, rules())
+    wanted = "patch kustomizations.kustomize.toolkit.fluxcd.io/shop -n flux-system"
+    assert wanted in asked(robot, owner_policy="suspend")["missing"]
+    assert wanted not in asked(robot)["asked"]
+
+
+def test_a_refusal_names_the_module_that_names_them_all(robot: Namespace) -> None:
+    with pytest.raises(RollbackError, match=r"403 .*docs/policies/kubernetes-rollback\.yml.*k8s_permissions_info"):
+        robot.call("rollout_info", workloads=[robot.workload()])
 
 
 def test_a_login_that_is_not_valid_is_one_clear_error(robot: Namespace) -> None:

@@ -11,7 +11,8 @@ import secrets
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from .errors import ApiError
@@ -64,10 +65,11 @@ class Attributes:
 class Access:
     """Tokens and RBAC over the store."""
 
-    def __init__(self, store: Store, users: Mapping[str, User]) -> None:
-        """``users`` maps static bearer tokens to users."""
-        self.store, self.users = store, users
+    def __init__(self, store: Store, users: Mapping[str, User], audit: Path) -> None:
+        """``users`` maps static bearer tokens to users; ``audit`` is told what those without all rights do."""
+        self.store, self.users, self.audit = store, users, audit
         self._key = secrets.token_bytes(32)
+        self._told: set[str] = set()
 
     def authenticate(self, headers: Mapping[str, str]) -> User:
         """The caller; 401 for a token that is not known."""
@@ -128,6 +130,16 @@ class Access:
             if any(_matches(rule, wanted) for rule in rules):
                 return True, f"RBAC: allowed by {_describe(binding, subject)}"
         return False, ""
+
+    def admit(self, user: User, wanted: Attributes) -> bool:
+        """Whether ``user`` may do what was asked for; each such thing is written down once."""
+        allowed, _ = self.allowed(user, wanted)
+        line = json.dumps({"user": user.name, "allowed": allowed, **asdict(wanted)}) + "\n"
+        if "system:masters" not in user.groups and line not in self._told:
+            self._told.add(line)
+            with self.audit.open("a") as file:
+                file.write(line)
+        return allowed
 
     def bindings(self, user: User, namespace: str) -> Iterator[tuple[Object, Object, list[Object]]]:
         """Each binding that names the user, with the subject it named and its role's rules."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -62,14 +63,18 @@ class Api:
         if call is None:
             raise errors.PlainNotFound
         call.user = user
-        allowed, _ = self.access.allowed(user, call.attributes)
-        if not allowed:
-            raise errors.forbidden(call.kind, call.name, call.attributes.refusal(user))
+        self._admit(call, call.attributes)
+        if call.subresource in ("exec", "attach"):  # a WebSocket is a GET, and needs the right to create since 1.35
+            self._admit(call, replace(call.attributes, verb="create"))
         if call.kind.verbs == ("create",):
             return call.answer(reviews.answer(call.kind, await call.body(), user, self.access), 201)
         if not call.subresource:
             call.check_acceptable()
         return await self._subresource(call)
+
+    def _admit(self, call: Call, wanted: Attributes) -> None:
+        if not self.access.admit(call.user, wanted):
+            raise errors.forbidden(call.kind, call.name, wanted.refusal(call.user))
 
     async def _subresource(self, call: Call) -> web.StreamResponse:
         cluster = self.cluster

@@ -99,7 +99,7 @@ async def serve(settings: Settings, port: int, users: dict[str, str]) -> AsyncIt
     token = secrets.token_urlsafe(32)
     known = {token: User("admin", ("system:masters", "system:authenticated"))}
     known |= {other: User(name, ("system:authenticated",)) for other, name in users.items()}
-    access = Access(cluster.store, known)
+    access = Access(cluster.store, known, settings.directory / "audit.jsonl")
     cluster.services = ServiceProxy(cluster)
     EndpointsController(cluster)
     DeploymentController(cluster)

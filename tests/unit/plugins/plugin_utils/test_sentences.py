@@ -17,6 +17,7 @@ ROLLED = {"name": "api", "before": {"replicas": 3}, "after": {"replicas": 0, "im
 @pytest.mark.parametrize(
     ("module", "result", "words"),
     [
+        ("k8s_permissions_info", {"asked": ["a", "b"], "missing": []}, "2 rights, none missing"),
         ("k8s_rollout_info", {"workloads": [WORKLOAD]}, "api: shop:1.4.2, 2/3 ready"),
         ("octalume.rollback.k8s_rollout", {"workloads": [ROLLED]}, "api: shop:1.4.2, 3 -> 0 replicas"),
         (

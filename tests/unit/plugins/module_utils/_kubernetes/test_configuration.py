@@ -17,7 +17,6 @@ from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.main
     config_map_switch,
     service_switch,
 )
-from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.permissions import Right, needed
 from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
 
 KEY = "k"
@@ -107,15 +106,3 @@ def test_a_config_map_is_changed_once() -> None:
     assert config_map_switch({"metadata": {"resourceVersion": "7"}}, "p", "maintenance", "true").before == {
         "maintenance": None
     }
-
-
-def test_rights_are_named_as_kubectl_takes_them() -> None:
-    rights = [str(right) for right in needed([("Deployment", "production"), ("Deployment", "production")])]
-    assert "patch deployments.apps -n production" in rights
-    assert "get pods/log -n production" in rights
-    assert len(rights) == len(set(rights))
-    assert not any("/scale" in right or "secrets" in right or "delete" in right for right in rights)
-    stateful = [str(right) for right in needed([("StatefulSet", "production")])]
-    assert {"delete pods -n production", "watch events -n production"} <= set(stateful)
-    question = Right("production", "get", "", "pods", "log").question["spec"]["resourceAttributes"]
-    assert question == {"namespace": "production", "verb": "get", "resource": "pods", "subresource": "log"}

@@ -98,5 +98,25 @@ def test_a_release_that_can_be_undone_has_no_obstacle() -> None:
     assert rollout.problems([], [], WANTED, [secret(equal=True, problems=["version 6 is pruned"])]) == []
 
 
+@pytest.mark.parametrize(
+    ("leave", "suspendable", "count"),
+    [
+        (rollout.Leave(owner_policy="refuse"), True, 1),
+        (rollout.Leave(owner_policy="ignore"), False, 0),
+        (rollout.Leave(owner_policy="suspend"), True, 0),
+        (rollout.Leave(owner_policy="suspend"), False, 1),
+    ],
+)
+def test_an_owner_is_no_obstacle_where_it_may_be_ignored_or_suspended(
+    leave: rollout.Leave, suspendable: bool, count: int
+) -> None:
+    owner = {"tool": "Flux", "advice": "revert it", "suspendable": suspendable}
+    assert len(rollout.problems([workload(owner=owner)], [], [], [], leave)) == count
+
+
+def test_a_paused_workload_is_no_obstacle_where_it_may_be_resumed() -> None:
+    assert rollout.problems([workload(paused=True)], [], [], [], rollout.Leave(resume_paused=True)) == []
+
+
 def test_a_sick_release_is_no_obstacle() -> None:
     assert rollout.problems([workload(problems=["container api: CrashLoopBackOff"])], [], WANTED, []) == []
