@@ -18,50 +18,6 @@ description:
     hold.
   - If a step fails, the error tells where the schema is; running it again goes on from there.
 options:
-  tool:
-    description:
-      - The migration tool.
-      - V(command) is any program that keeps the contract of the plan template, see the notes.
-    type: str
-    choices: [alembic, command, dbmate, django, flyway, golang-migrate, liquibase, sqitch]
-    default: command
-  command:
-    description:
-      - The words the tool is called with, without a shell. They may lead to another place, like
-        V(["kubectl", "exec", "deploy/api-server", "--", "./migrate.sh"]).
-      - Without it V(./migrate.sh), V(alembic), V(python3 manage.py), V(dbmate), V(sqitch), V(flyway), V(liquibase) or
-        V(migrate).
-      - Going down from a version needs the scripts of the release that brought it.
-    type: list
-    elements: str
-  chdir:
-    description: Directory to run the tool in.
-    type: path
-  environment:
-    description:
-      - Variables for the tool, beside the ones that the connection options give it (C(PGHOST) and its companions, and
-        C(DATABASE_URL) and the like for tools that want those).
-      - Values whose names speak of passwords, tokens, keys, secrets or addresses are not shown.
-    type: dict
-    default: {}
-  login_db:
-    description: The database. Without it the tool alone says what it knows.
-    type: str
-    aliases: [db]
-  env_name:
-    description: Environment for C(--env) of O(tool=command).
-    type: str
-  app:
-    description: Application whose migrations are meant, required for O(tool=django).
-    type: str
-  down_scripts:
-    description:
-      - Where the SQL of the steps down is, below O(chdir).
-      - For O(tool=command) a glob of files whose names begin with the version, like V(migrations/*.down.sql); without
-        it missing steps and losses cannot be seen beforehand.
-      - For the other tools that keep files a directory, by default C(db/migrations) (dbmate), C(revert) (sqitch),
-        C(sql) (Flyway) and C(migrations) (golang-migrate). Alembic, Django and Liquibase write the SQL themselves.
-    type: str
   target:
     description: Version to go down to.
     type: str
@@ -89,14 +45,9 @@ options:
       - Rows and values that may be lost, see RV(loss). Beyond it nothing is run.
       - Steps whose loss cannot be seen count as beyond it. Needs O(login_db).
     type: int
-notes:
-  - >-
-    The contract of O(tool=command) is C(PROGRAM up|down|status --env ENVIRONMENT --to-version N). C(status) ends with
-    0 and prints one line C(version: N), or nothing but the number. It may also print C(applied: N NAME) once per
-    applied migration, C(pending: ...) and C(dirty: true). C(down) leaves the schema at C(N) and ends with another
-    status if it cannot.
 extends_documentation_fragment:
   - octalume.rollback.attributes
+  - octalume.rollback.migration
   - octalume.rollback.postgres
   - octalume.rollback.lock
 """
@@ -197,9 +148,14 @@ from typing import Any
 from ansible_collections.octalume.rollback.plugins.module_utils._migrations.arguments import (
     MIGRATION,
     optional_connection,
+    place_from,
     tool_from,
 )
-from ansible_collections.octalume.rollback.plugins.module_utils._migrations.migrator import Limits, Migrator
+from ansible_collections.octalume.rollback.plugins.module_utils._migrations.migrator import (
+    Limits,
+    Migrator,
+    Observation,
+)
 from ansible_collections.octalume.rollback.plugins.module_utils._migrations.model import Preview
 from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, RollbackError, run_module
 from ansible_collections.octalume.rollback.plugins.module_utils._release.fence import LOCK
@@ -240,13 +196,34 @@ def refuse_loss(preview: Preview | None, limit: int | None) -> None:
         )
 
 
+def foreseen(seen: Observation, left: list[str]) -> dict[str, Any]:
+    """The result if all goes as planned; ``left``: what an earlier run had still to say."""
+    plan = seen.plan
+    return {
+        "changed": bool(plan.steps),
+        "from": plan.current,
+        "to": plan.target,
+        "steps": [step.as_dict() for step in plan.steps],
+        "seconds": 0.0,
+        "output": left,
+        "loss": seen.preview.as_dict() if seen.preview else None,
+        "terminated": [],
+    }
+
+
 def run(call: Call) -> dict[str, Any]:
     """Plan, refuse or go down."""
     params = call.params
-    limits = Limits(params["lock_timeout"], params["statement_timeout"], params["timeout"])
     migrator = Migrator(
-        params["tool"], tool_from(call), optional_connection(params), limits=limits, progress=call.progress
+        params["tool"],
+        tool_from(call),
+        optional_connection(params),
+        limits=Limits(params["lock_timeout"], params["statement_timeout"], params["timeout"]),
+        progress=call.progress,
+        place=place_from(call),
+        fence=call.fence,
     )
+    left = migrator.settle(take=not call.check_mode)
     seen = migrator.observe(params["target"])
     plan = seen.plan
     if plan.problems:
@@ -256,16 +233,7 @@ def run(call: Call) -> dict[str, Any]:
             **{"from": plan.current},
         )
     refuse_loss(seen.preview, params["max_loss"])
-    result: dict[str, Any] = {
-        "changed": bool(plan.steps),
-        "from": plan.current,
-        "to": plan.target,
-        "steps": [step.as_dict() for step in plan.steps],
-        "seconds": 0.0,
-        "output": [],
-        "loss": seen.preview.as_dict() if seen.preview else None,
-        "terminated": [],
-    }
+    result = foreseen(seen, left)
     if call.diff:
         result["diff"] = {"before": f"version: {plan.current}\n", "after": f"version: {plan.target}\n"}
     if not plan.steps or call.check_mode:
@@ -274,7 +242,7 @@ def run(call: Call) -> dict[str, Any]:
     done = migrator.descend(plan)
     seconds = round(sum(step["seconds"] for step in done.steps), 3)
     terminated = [blocker.__dict__ for blocker in ended]
-    return {**result, "steps": done.steps, "seconds": seconds, "output": done.output, "terminated": terminated}
+    return {**result, "steps": done.steps, "seconds": seconds, "output": left + done.output, "terminated": terminated}
 
 
 def main() -> None:

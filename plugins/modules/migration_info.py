@@ -16,61 +16,12 @@ description:
     irreversible step, a schema that is marked dirty, and branches.
   - With O(login_db) it counts in the live database what the steps would lose, and names sessions that hold locks.
 options:
-  tool:
-    description:
-      - The migration tool.
-      - V(command) is any program that keeps the contract of the plan template, see the notes.
-    type: str
-    choices: [alembic, command, dbmate, django, flyway, golang-migrate, liquibase, sqitch]
-    default: command
-  command:
-    description:
-      - The words the tool is called with, without a shell. They may lead to another place, like
-        V(["kubectl", "exec", "deploy/api-server", "--", "./migrate.sh"]).
-      - Without it V(./migrate.sh), V(alembic), V(python3 manage.py), V(dbmate), V(sqitch), V(flyway), V(liquibase) or
-        V(migrate).
-      - Going down from a version needs the scripts of the release that brought it.
-    type: list
-    elements: str
-  chdir:
-    description: Directory to run the tool in.
-    type: path
-  environment:
-    description:
-      - Variables for the tool, beside the ones that the connection options give it (C(PGHOST) and its companions, and
-        C(DATABASE_URL) and the like for tools that want those).
-      - Values whose names speak of passwords, tokens, keys, secrets or addresses are not shown.
-    type: dict
-    default: {}
-  login_db:
-    description: The database. Without it the tool alone says what it knows.
-    type: str
-    aliases: [db]
-  env_name:
-    description: Environment for C(--env) of O(tool=command).
-    type: str
-  app:
-    description: Application whose migrations are meant, required for O(tool=django).
-    type: str
-  down_scripts:
-    description:
-      - Where the SQL of the steps down is, below O(chdir).
-      - For O(tool=command) a glob of files whose names begin with the version, like V(migrations/*.down.sql); without
-        it missing steps and losses cannot be seen beforehand.
-      - For the other tools that keep files a directory, by default C(db/migrations) (dbmate), C(revert) (sqitch),
-        C(sql) (Flyway) and C(migrations) (golang-migrate). Alembic, Django and Liquibase write the SQL themselves.
-    type: str
   target:
     description: Version to go down to. Without it only the current version is told.
     type: str
-notes:
-  - >-
-    The contract of O(tool=command) is C(PROGRAM up|down|status --env ENVIRONMENT --to-version N). C(status) ends with
-    0 and prints one line C(version: N), or nothing but the number. It may also print C(applied: N NAME) once per
-    applied migration, C(pending: ...) and C(dirty: true). C(down) leaves the schema at C(N) and ends with another
-    status if it cannot.
 extends_documentation_fragment:
   - octalume.rollback.attributes.info
+  - octalume.rollback.migration
   - octalume.rollback.postgres
 """
 
@@ -168,6 +119,7 @@ from typing import Any
 from ansible_collections.octalume.rollback.plugins.module_utils._migrations.arguments import (
     MIGRATION,
     optional_connection,
+    place_from,
     tool_from,
 )
 from ansible_collections.octalume.rollback.plugins.module_utils._migrations.migrator import Migrator
@@ -181,8 +133,12 @@ ARGUMENTS: dict[str, Any] = {
 
 def run(call: Call) -> dict[str, Any]:
     """Observe and tell."""
-    migrator = Migrator(call.params["tool"], tool_from(call), optional_connection(call.params))
-    seen = migrator.observe(call.params["target"])
+    params = call.params
+    migrator = Migrator(
+        params["tool"], tool_from(call), optional_connection(params), progress=call.progress, place=place_from(call)
+    )
+    migrator.settle(take=False)
+    seen = migrator.observe(params["target"])
     return {
         "changed": False,
         "current": seen.status.current,

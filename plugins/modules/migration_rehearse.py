@@ -49,55 +49,16 @@ options:
   bin_directory:
     description: Directory of C(pg_restore). Without it the newest one of the host is used.
     type: path
-  tool:
-    description:
-      - The migration tool.
-      - V(command) is any program that keeps the contract of the plan template, see the notes.
+  login_db:
+    description: The database the backup is of.
     type: str
-    choices: [alembic, command, dbmate, django, flyway, golang-migrate, liquibase, sqitch]
-    default: command
-  command:
-    description:
-      - The words the tool is called with, without a shell. They may lead to another place, like
-        V(["kubectl", "exec", "deploy/api-server", "--", "./migrate.sh"]).
-      - Without it V(./migrate.sh), V(alembic), V(python3 manage.py), V(dbmate), V(sqitch), V(flyway), V(liquibase) or
-        V(migrate).
-      - Going down from a version needs the scripts of the release that brought it.
-    type: list
-    elements: str
-  chdir:
-    description: Directory to run the tool in.
-    type: path
-  environment:
-    description:
-      - Variables for the tool, beside the ones that the connection options give it (C(PGHOST) and its companions, and
-        C(DATABASE_URL) and the like for tools that want those).
-      - Values whose names speak of passwords, tokens, keys, secrets or addresses are not shown.
-    type: dict
-    default: {}
-  env_name:
-    description: Environment for C(--env) of O(tool=command).
-    type: str
-  app:
-    description: Application whose migrations are meant, required for O(tool=django).
-    type: str
-  down_scripts:
-    description:
-      - Where the SQL of the steps down is, below O(chdir).
-      - For O(tool=command) a glob of files whose names begin with the version, like V(migrations/*.down.sql); without
-        it missing steps and losses cannot be seen beforehand.
-      - For the other tools that keep files a directory, by default C(db/migrations) (dbmate), C(revert) (sqitch),
-        C(sql) (Flyway) and C(migrations) (golang-migrate). Alembic, Django and Liquibase write the SQL themselves.
-    type: str
-notes:
-  - >-
-    The contract of O(tool=command) is C(PROGRAM up|down|status --env ENVIRONMENT --to-version N). C(status) ends with
-    0 and prints one line C(version: N), or nothing but the number. It may also print C(applied: N NAME) once per
-    applied migration, C(pending: ...) and C(dirty: true). C(down) leaves the schema at C(N) and ends with another
-    status if it cannot.
+    required: true
+    aliases: [db]
 extends_documentation_fragment:
   - octalume.rollback.attributes
+  - octalume.rollback.migration
   - octalume.rollback.postgres
+  - octalume.rollback.lock
 attributes:
   idempotent:
     support: full
@@ -174,7 +135,11 @@ schema_fingerprint:
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.octalume.rollback.plugins.module_utils._migrations.arguments import MIGRATION, tool_from
+from ansible_collections.octalume.rollback.plugins.module_utils._migrations.arguments import (
+    MIGRATION,
+    place_from,
+    tool_from,
+)
 from ansible_collections.octalume.rollback.plugins.module_utils._migrations.migrator import Limits
 from ansible_collections.octalume.rollback.plugins.module_utils._migrations.rehearsal import (
     CannotRehearse,
@@ -195,9 +160,11 @@ from ansible_collections.octalume.rollback.plugins.module_utils._postgres.scratc
     demand_equal,
     scratch_copy,
 )
+from ansible_collections.octalume.rollback.plugins.module_utils._release.fence import LOCK
 
 ARGUMENTS: dict[str, Any] = {
     "argument_spec": {
+        "lock": LOCK,
         **MIGRATION,
         **connection_options(),
         "path": {"type": "path", "required": True},
@@ -248,11 +215,13 @@ def run(call: Call) -> dict[str, Any]:
     if level != "restore" or call.check_mode:
         too_long = f"a restore does not fit the budget of {params['budget'] or 0:g} s"
         return not_rehearsed("check mode" if call.check_mode else too_long)
+    call.fence()
     timeout, jobs = params["timeout"], params["jobs"]
     try:
         with scratch_copy(connection, request.path, manifest, programs, jobs=jobs, timeout=timeout) as copy:
             demand_equal(copy, manifest, timeout)
-            done = rehearse(params["tool"], on_copy(tool, copy), copy, params["target"], Limits(tool=timeout))
+            limits, place = Limits(tool=timeout), place_from(call)
+            done = rehearse(params["tool"], on_copy(tool, copy), copy, params["target"], limits, place)
     except (MayNotCreate, CannotRehearse) as error:
         if params["budget"] is None:
             raise

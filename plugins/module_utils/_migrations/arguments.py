@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options both migration modules share."""
+"""The options the migration modules share."""
 
 from __future__ import annotations
 
@@ -7,12 +7,33 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from .._kubernetes.adapter import AUTH_ARGUMENTS, connect
+from .._kubernetes.client import ApiServer
+from .._kubernetes.model import COLLECTIONS
 from .._module import Call, RollbackError
 from .._postgres.arguments import connection_from, connection_options
 from .._postgres.model import Connection
 from .adapters import ADAPTERS, DEFAULT_COMMANDS
+from .client import Here, Place
+from .cluster import InCluster
+from .job import SECRET, Site
 from .model import Tool
 
+JOB: dict[str, dict[str, Any]] = {
+    "namespace": {"type": "str", "required": True},
+    "workload": {"type": "str"},
+    "kind": {"type": "str", "choices": list(COLLECTIONS), "default": "Deployment"},
+    "container": {"type": "str"},
+    "image": {"type": "str"},
+    "service_account": {"type": "str"},
+    "env": {"type": "list", "elements": "dict", "default": []},
+    "env_from": {"type": "list", "elements": "dict", "default": []},
+    "host": {"type": "str"},
+    "port": {"type": "int"},
+    "start_timeout": {"type": "float", "default": 120},
+    "ttl": {"type": "int", "default": 3600},
+    "connection": {"type": "dict", "default": {}},
+}
 MIGRATION: dict[str, dict[str, Any]] = {
     "tool": {"type": "str", "choices": sorted(ADAPTERS), "default": "command"},
     "command": {"type": "list", "elements": "str"},
@@ -21,9 +42,9 @@ MIGRATION: dict[str, dict[str, Any]] = {
     "env_name": {"type": "str"},
     "app": {"type": "str"},
     "down_scripts": {"type": "str"},
+    "job": {"type": "dict", "options": JOB, "required_one_of": [["workload", "image"]]},
     **connection_options(required=False),
 }
-SECRET = re.compile(r"pass|secret|token|key|credential|dsn|url|uri", re.IGNORECASE)
 OTHER_SERVERS = re.compile(
     r"^(jdbc:)?(mysql|mariadb|sqlite\d?|sqlserver|mssql|oracle|mongodb|clickhouse)\b", re.IGNORECASE
 )
@@ -52,3 +73,17 @@ def tool_from(call: Call) -> Tool:
 def optional_connection(params: Mapping[str, Any]) -> Connection | None:
     """The connection, if the parameters name a database."""
     return connection_from(params) if params["login_db"] else None
+
+
+def place_from(call: Call) -> Place:
+    """Where the tool runs: here, or in the cluster of the option ``job``."""
+    job = call.params["job"]
+    if not job:
+        return Here()
+    login = dict(job["connection"])
+    if unknown := sorted(set(login) - set(AUTH_ARGUMENTS)):
+        raise RollbackError(f"job.connection has no option {', '.join(unknown)}; it takes those of kubernetes.core.k8s")
+    call.secrets.update(str(login[name]) for name in ("api_key", "password") if login.get(name))
+    fields = {name: job[name] for name in Site.__dataclass_fields__}
+    site = Site(**{**fields, "env": tuple(job["env"]), "env_from": tuple(job["env_from"])})
+    return InCluster(ApiServer(connect(login)), site, call.progress)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs a migration tool: argv lists only, in a process group of its own that is ended as a whole at the deadline."""
+"""Runs a migration tool as a child: argv lists only, in a process group that is ended as a whole at the deadline."""
 
 from __future__ import annotations
 
@@ -7,18 +7,54 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
 from .._module import RollbackError
+from .._postgres.model import Connection
 from .model import Completed, Tool
 
 
 class Runner(Protocol):
     """What adapters ask of the outside world."""
 
-    def __call__(self, arguments: Sequence[str], *, timeout: float = 60) -> Completed:
-        """Run the tool with ``arguments`` after its own words; a status other than 0 is for the caller to judge."""
+    def __call__(self, arguments: Sequence[str], *, timeout: float = 60, once: bool = False) -> Completed:
+        """Run the tool with ``arguments`` after its own words; a status other than 0 is for the caller to judge.
+
+        ``once`` tells that it changes the schema: it must not be run again while an earlier one may be at work.
+        """
+
+    def files(self, pattern: str) -> Mapping[str, str]:
+        """Path to content of the files that a glob finds, from the tool's directory on, where the tool runs."""
+
+    def settle(self, timeout: float, *, take: bool) -> Sequence[Completed]:
+        """Wait for what a run that broke off has left at work; with ``take`` its result is taken away too."""
+
+
+class Place(Protocol):
+    """Where a tool runs."""
+
+    def seen(self, connection: Connection) -> Connection:
+        """The database as it is reached from there."""
+
+    def runner(self, tool: Tool) -> Runner:
+        """What runs ``tool`` there."""
+
+
+class Here:
+    """The tool runs where the module does."""
+
+    def seen(self, connection: Connection) -> Connection:
+        """As it is."""
+        return connection
+
+    def runner(self, tool: Tool) -> Runner:
+        """As a child process; PGOPTIONS of this process are not lost to those that are added."""
+        options = f"{os.environ.get('PGOPTIONS', '')} {tool.environment.get('PGOPTIONS', '')}".strip()
+        more = {"PGOPTIONS": options} if options else {}
+        return ToolRunner(replace(tool, environment={**tool.environment, **more}))
 
 
 class ToolRunner:
@@ -28,8 +64,9 @@ class ToolRunner:
         self.tool = tool
         self._environment = {**os.environ, **tool.environment}
 
-    def __call__(self, arguments: Sequence[str], *, timeout: float = 60) -> Completed:
+    def __call__(self, arguments: Sequence[str], *, timeout: float = 60, once: bool = False) -> Completed:
         """Run it; :class:`RollbackError` if it cannot be started or is not done in ``timeout`` seconds."""
+        del once  # a child does not outlive this process for long
         argv = (*self.tool.command, *arguments)
         started = time.monotonic()
         try:
@@ -64,6 +101,17 @@ class ToolRunner:
             _end(child)
             raise
         return Completed(argv, child.returncode, output, errors, round(time.monotonic() - started, 3))
+
+    def files(self, pattern: str) -> Mapping[str, str]:
+        """See :class:`Runner`."""
+        absolute = pattern.startswith("/")
+        places = Path("/").glob(pattern[1:]) if absolute else Path(self.tool.chdir or ".").glob(pattern)
+        return {str(path): path.read_text(errors="replace") for path in sorted(places) if path.is_file()}
+
+    def settle(self, timeout: float, *, take: bool) -> Sequence[Completed]:
+        """Nothing outlives its run here."""
+        del timeout, take
+        return []
 
 
 def _end(child: subprocess.Popen[str]) -> None:

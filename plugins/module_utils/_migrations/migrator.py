@@ -3,20 +3,19 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .._module import RollbackError
+from .._module import RollbackError, unfenced
 from .._postgres.client import session
 from .._postgres.contents import fingerprint, schema_lines
 from .._postgres.locks import Holder, holders
 from .._postgres.model import Connection
 from . import live
 from .adapters import ADAPTERS, Adapter, connection_environment
-from .client import ToolRunner
+from .client import Here, Place
 from .model import Completed, Plan, Preview, Script, Status, Step, Tool
 from .plan import plan_down, same, script_problems
 
@@ -70,18 +69,25 @@ class Migrator:
         *,
         limits: Limits | None = None,
         progress: Callable[[str], None] = ignore,
+        place: Place | None = None,
+        fence: Callable[[], None] = unfenced,
     ) -> None:
         self.connection = connection
         self.limits = limits or Limits()
-        environment = connection_environment(name, connection) if connection else {}
+        place = place or Here()
+        environment = connection_environment(name, place.seen(connection)) if connection else {}
         environment = {"PGAPPNAME": APPLICATION, **environment, **tool.environment}
-        before = environment.get("PGOPTIONS", os.environ.get("PGOPTIONS", ""))
         if options := self.limits.options():
-            environment["PGOPTIONS"] = f"{before} {options}".strip()
+            environment["PGOPTIONS"] = f"{environment.get('PGOPTIONS', '')} {options}".strip()
         self.tool = replace(tool, environment=environment)
-        self._run = ToolRunner(self.tool)
+        self._run = place.runner(self.tool)
         self._progress = progress
+        self._fence = fence
         self.adapter: Adapter = ADAPTERS[name](self.tool, self._run)
+
+    def settle(self, *, take: bool) -> list[str]:
+        """Wait for what a run that broke off has left at work; what it said."""
+        return [line for done in self._run.settle(self.limits.tool, take=take) for line in done.lines]
 
     def observe(self, target: str | None) -> Observation:
         """Ask the tool, plan the way to ``target`` (to where it is, without one) and preview what it would lose."""
@@ -112,6 +118,8 @@ class Migrator:
         """Wait for locks to be released, up to the lock limit; the sessions that were ended."""
         if not self.connection:
             return []
+        if terminate:
+            self._fence()
         return live.wait_for_locks(self.connection, patience=self.limits.lock, terminate=terminate)
 
     def descend(self, plan: Plan) -> Descent:
@@ -119,15 +127,15 @@ class Migrator:
         descent = Descent()
         deadline = time.monotonic() + self.limits.tool
         for step in plan.steps:
+            self._fence()
             try:
-                done = self._run(self.adapter.down(step), timeout=max(deadline - time.monotonic(), 0.001))
+                done = self._run(self.adapter.down(step), timeout=max(deadline - time.monotonic(), 0.001), once=True)
             except RollbackError as error:
                 if self.connection:
                     live.end_sessions(self.connection, APPLICATION)
                 raise self._broken_off(step, plan, descent, error.message) from error
-            said = [*done.output.splitlines(), *done.errors.splitlines()]
-            descent.output += said
-            for line in said:
+            descent.output += done.lines
+            for line in done.lines:
                 self._progress(line)
             if done.status:
                 raise self._broken_off(step, plan, descent, _said(done))

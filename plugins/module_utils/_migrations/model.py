@@ -111,6 +111,13 @@ class Completed:
     errors: str
     seconds: float
 
+    @property
+    def lines(self) -> list[str]:
+        """What it said; a log in which both streams are one is told once."""
+        if self.output.strip() in self.errors:
+            return self.errors.splitlines()
+        return [*self.output.splitlines(), *self.errors.splitlines()]
+
 
 @dataclass(frozen=True)
 class Tool:

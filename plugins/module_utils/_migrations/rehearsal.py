@@ -12,6 +12,7 @@ from .._postgres.contents import fingerprint, read_tables, schema_lines, table_s
 from .._postgres.evaluate import renamed
 from .._postgres.model import Connection, Table
 from .._postgres.scratch import MAINTENANCE
+from .client import Place
 from .migrator import Descent, Limits, Migrator
 from .model import Loss, Plan, Preview, Tool
 
@@ -45,9 +46,9 @@ class Rehearsal:
     schema_fingerprint: str
 
 
-def rehearse(name: str, tool: Tool, copy: Connection, target: str, limits: Limits) -> Rehearsal:
+def rehearse(name: str, tool: Tool, copy: Connection, target: str, limits: Limits, place: Place) -> Rehearsal:
     """Take the schema of the scratch database ``copy`` down to ``target``."""
-    migrator = Migrator(name, tool, copy, limits=limits)
+    migrator = Migrator(name, tool, copy, limits=limits, place=place)
     demand_that_it_follows(migrator, copy)
     seen = migrator.observe(target)
     if seen.plan.problems:

@@ -62,7 +62,7 @@ class Environment:
         for entry in container.get("env", []):
             value = self._value_from(entry["valueFrom"]) if "valueFrom" in entry else entry.get("value", "")
             if value is not None:
-                variables[entry["name"]] = expand(value, variables)
+                variables[entry["name"]] = value if "valueFrom" in entry else expand(value, variables)
         return variables
 
     def _services(self) -> Iterator[tuple[str, str]]:

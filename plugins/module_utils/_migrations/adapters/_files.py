@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Finds the SQL files of steps down in a directory."""
+"""Finds the SQL of steps down among files."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 
-from ..model import Migration, Script, Step, Tool
+from ..client import Runner
+from ..model import Migration, Script, Step
 from ..plan import same
 from ..sql import refusal
 
@@ -17,22 +18,27 @@ def script_of(sql: str) -> Script:
     return Script(sql, refusal(sql))
 
 
-def files_by_version(tool: Tool, pattern: str) -> dict[Migration, Path]:
-    """The files that ``pattern`` (a glob below chdir) finds and whose names begin with a number, by that number."""
-    places = Path("/").glob(pattern[1:]) if pattern.startswith("/") else Path(tool.chdir or ".").glob(pattern)
+def by_name(run: Runner, pattern: str) -> dict[str, str]:
+    """Name (without its folder) to content of the files that ``pattern`` finds where the tool runs, in order."""
+    found = run.files(pattern)
+    return {PurePosixPath(path).name: found[path] for path in sorted(found)}
+
+
+def by_version(run: Runner, pattern: str) -> Mapping[Migration, str]:
+    """The files among these whose names begin with a number, by that number."""
     found = {}
-    for path in sorted(places):
-        if match := re.match(r"0*(\d+)[_.-]*([^.]*)", path.name):
-            found[Migration(*match.groups())] = path
+    for name, text in by_name(run, pattern).items():
+        if match := re.match(r"0*(\d+)[_.-]*([^.]*)", name):
+            found[Migration(*match.groups())] = text
     return found
 
 
-def numbered(tool: Tool, steps: Sequence[Step], pattern: str) -> dict[str, Script]:
+def numbered(run: Runner, steps: Sequence[Step], pattern: str) -> dict[str, Script]:
     """The script of each step among the files that ``pattern`` finds."""
-    found = files_by_version(tool, pattern)
+    found = by_version(run, pattern)
     scripts = {}
     for step in steps:
-        file = next((path for migration, path in found.items() if same(migration.version, step.version)), None)
+        sql = next((text for migration, text in found.items() if same(migration.version, step.version)), None)
         missing = Script(None, f"there is no down script for it among {pattern}")
-        scripts[step.version] = script_of(file.read_text()) if file else missing
+        scripts[step.version] = missing if sql is None else script_of(sql)
     return scripts

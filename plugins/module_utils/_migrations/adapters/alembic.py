@@ -31,7 +31,7 @@ class Alembic:
     def status(self) -> Status:
         """``alembic history --indicate-current``: the graph of revisions, and where in it the database is."""
         done = self._run(["history", "--indicate-current"])
-        if lost := LOST.search(done.errors):
+        if lost := LOST.search(done.errors or done.output):
             revision = lost.group(1)
             problem = (
                 f"revision {revision} is in the database but not among the scripts here; run the release that has it"

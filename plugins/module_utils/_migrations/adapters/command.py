@@ -11,7 +11,7 @@ from ..._module import RollbackError
 from ..client import Runner, demand
 from ..model import Migration, Script, Status, Step, Tool
 from ..plan import same
-from ._files import files_by_version, numbered
+from ._files import by_version, numbered
 
 LINE = re.compile(r"^\s*(version|current|applied|pending|dirty)\s*[:=]\s*(.*?)\s*$", re.IGNORECASE)
 TRUE = ("true", "yes", "1")
@@ -33,14 +33,14 @@ class Command:
         """Run ``status`` and read its lines."""
         done = self._run(["status", *self._environment()])
         told = parse_status(demand(done, "cannot ask for the schema's version"), self._tool.command)
-        here = files_by_version(self._tool, self._tool.down_scripts) if self._tool.down_scripts else {}
+        here = by_version(self._run, self._tool.down_scripts) if self._tool.down_scripts else {}
         return replace(told, scripts=tuple(here))
 
     def scripts(self, steps: Sequence[Step]) -> Mapping[str, Script]:
         """The files of the option down_scripts; without it nothing is known."""
         if not self._tool.down_scripts:
             return {}
-        return numbered(self._tool, steps, self._tool.down_scripts)
+        return numbered(self._run, steps, self._tool.down_scripts)
 
     def down(self, step: Step) -> list[str]:
         """``down --env E --to-version N``."""

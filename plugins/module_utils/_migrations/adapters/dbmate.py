@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from ..._postgres.model import Connection
 from ..client import Runner, demand
 from ..model import Migration, Script, Status, Step, Tool
-from ._files import script_of
+from ._files import by_name, script_of
 
 LINE = re.compile(r"^\s*\[(?P<mark>[Xx ])\]\s+(?P<version>\d+)_?(?P<name>\S*)")
 DOWN = re.compile(r"^--\s*migrate:down[^\n]*$(?P<sql>.*)", re.MULTILINE | re.DOTALL)
@@ -43,11 +42,12 @@ class Dbmate:
 
     def scripts(self, steps: Sequence[Step]) -> Mapping[str, Script]:
         """The part after ``-- migrate:down`` of each step's file."""
-        root = Path(self._tool.chdir or ".") / (self._tool.down_scripts or "db/migrations")
+        root = self._tool.down_scripts or "db/migrations"
+        files = by_name(self._run, f"{root}/*.sql")
         found = {}
         for step in steps:
-            files = sorted(root.glob(f"{step.version}_*.sql"))
-            found[step.version] = read_file(files[0].read_text()) if files else Script(None, f"no file in {root}")
+            text = next((text for name, text in files.items() if name.startswith(f"{step.version}_")), None)
+            found[step.version] = Script(None, f"no file in {root}") if text is None else read_file(text)
         return found
 
     def down(self, step: Step) -> list[str]:

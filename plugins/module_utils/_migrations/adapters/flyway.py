@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from ..._module import RollbackError
 from ..._postgres.model import Connection
 from ..client import Runner, demand
 from ..model import Migration, Script, Status, Step, Tool
-from ._files import script_of
+from ._files import by_name, script_of
 
 APPLIED = ("Success", "Out of Order", "Future", "Baseline")
 BROKEN = ("Failed", "Future (Failed)", "Missing (Failed)")
@@ -42,12 +41,13 @@ class Flyway:
 
     def scripts(self, steps: Sequence[Step]) -> Mapping[str, Script]:
         """The files ``U<version>__*.sql``."""
-        root = Path(self._tool.chdir or ".") / (self._tool.down_scripts or "sql")
+        root = self._tool.down_scripts or "sql"
+        files = by_name(self._run, f"{root}/**/U*__*.sql")
         found = {}
         for step in steps:
-            files = sorted(root.rglob(f"U{step.version}__*.sql"))
+            sql = next((text for name, text in files.items() if name.startswith(f"U{step.version}__")), None)
             missing = Script(None, f"there is no undo script U{step.version}__*.sql below {root}")
-            found[step.version] = script_of(files[0].read_text()) if files else missing
+            found[step.version] = missing if sql is None else script_of(sql)
         return found
 
     def down(self, step: Step) -> list[str]:
@@ -58,7 +58,8 @@ class Flyway:
 def read_info(text: str) -> Status:
     """The versioned migrations of Flyway's JSON, in the order they were applied."""
     try:
-        entries = json.loads(text)["migrations"]
+        # In a pod's log warnings stand before it.
+        entries = json.loads(text[text.find("{") :])["migrations"]
     except (ValueError, KeyError, TypeError) as error:
         raise RollbackError(f"flyway info gave no JSON with migrations: {text[:300]!r}") from error
     versioned = [entry for entry in entries if entry.get("version") and entry.get("category") == "Versioned"]

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from urllib.parse import quote
 
 from ..._module import RollbackError
 from ..._postgres.model import Connection
 from ..client import Runner
 from ..model import Migration, Script, Status, Step, Tool
-from ._files import numbered
+from ._files import by_name, numbered
 
 ADDRESS = "OCTALUME_MIGRATE_DATABASE"
 FILE = re.compile(r"^0*(?P<version>\d+)_(?P<name>.*)\.up\.\w+$")
@@ -35,7 +34,6 @@ class GolangMigrate:
             raise RollbackError(
                 "tool golang-migrate needs login_db and its companions: it takes its database from there"
             )
-        self._tool = tool
         self._run = run
         self._path = tool.down_scripts or "migrations"
         self._common = ["-path", self._path, "-database", tool.environment[ADDRESS]]
@@ -44,8 +42,8 @@ class GolangMigrate:
         """``migrate version`` prints ``42`` or ``42 (dirty)`` on standard error."""
         done = self._run([*self._common, "version"])
         said = f"{done.output}\n{done.errors}"
-        files = sorted((Path(self._tool.chdir or ".") / self._path).glob("*.up.*"))
-        known = [match for match in (FILE.match(file.name) for file in files) if match]
+        files = by_name(self._run, f"{self._path}/*.up.*")
+        known = [match for match in map(FILE.match, files) if match]
         known.sort(key=lambda match: int(match["version"]))
         if "no migration" in said:
             return Status(self.base, (), tuple(match["version"] for match in known))
@@ -61,7 +59,7 @@ class GolangMigrate:
 
     def scripts(self, steps: Sequence[Step]) -> Mapping[str, Script]:
         """The files ``<version>_*.down.sql``."""
-        return numbered(self._tool, steps, f"{self._path}/*.down.sql")
+        return numbered(self._run, steps, f"{self._path}/*.down.sql")
 
     def down(self, step: Step) -> list[str]:
         """``migrate down 1``: the newest one, which ``step`` is."""

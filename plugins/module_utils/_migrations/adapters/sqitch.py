@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from ..client import Runner, demand
 from ..model import Migration, Script, Status, Step, Tool
@@ -35,11 +34,13 @@ class Sqitch:
 
     def scripts(self, steps: Sequence[Step]) -> Mapping[str, Script]:
         """The files ``revert/<change>.sql``."""
-        root = Path(self._tool.chdir or ".") / (self._tool.down_scripts or "revert")
+        root = self._tool.down_scripts or "revert"
+        files = self._run.files(f"{root}/**/*.sql")
         found = {}
         for step in steps:
-            file = root / f"{step.version}.sql"
-            found[step.version] = _script(file.read_text()) if file.exists() else Script(None, f"there is no {file}")
+            name = f"{root}/{step.version}.sql"
+            sql = next((text for path, text in files.items() if path == name or path.endswith(f"/{name}")), None)
+            found[step.version] = Script(None, f"there is no {name}") if sql is None else _script(sql)
         return found
 
     def down(self, step: Step) -> list[str]:

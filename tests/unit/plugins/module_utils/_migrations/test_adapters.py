@@ -26,14 +26,23 @@ from ansible_collections.octalume.rollback.plugins.module_utils._postgres.model 
 class Answers:
     """A tool that says what the test wants, by the last word it is asked with."""
 
-    def __init__(self, **said: tuple[int, str, str]) -> None:
+    def __init__(self, folder: Path = Path(), **said: tuple[int, str, str]) -> None:
+        self.folder = folder
         self.said = said
         self.asked: list[list[str]] = []
 
-    def __call__(self, arguments: Sequence[str], *, timeout: float = 60) -> Completed:
+    def __call__(self, arguments: Sequence[str], *, timeout: float = 60, once: bool = False) -> Completed:
+        del once
         self.asked.append(list(arguments))
         word = next(word for word in arguments if word.replace("-", "_") in self.said)
         return Completed(("tool", *arguments), *self.said[word.replace("-", "_")], timeout)
+
+    def files(self, pattern: str) -> dict[str, str]:
+        return {str(path): path.read_text() for path in self.folder.glob(pattern)}
+
+    def settle(self, timeout: float, *, take: bool) -> list[Completed]:
+        del timeout, take
+        return []
 
 
 @pytest.mark.parametrize(
@@ -148,7 +157,7 @@ def test_golang_migrate(tmp_path: Path, said: tuple[int, str, str], current: str
         (tmp_path / "migrations" / f"{name}.up.sql").touch()
     where = Connection("db", 5432, "ann", "shop", "hunter2")
     environment = connection_environment("golang-migrate", where)
-    answers = Answers(version=said)
+    answers = Answers(tmp_path, version=said)
     tool = golang_migrate.GolangMigrate(Tool(("migrate",), chdir=str(tmp_path), environment=environment), answers)
     status = tool.status()
     assert (status.current, status.dirty) == (current, dirty)
