@@ -9,7 +9,8 @@ module: prometheus_threshold_info
 version_added: 0.1.0
 short_description: Judge metrics by thresholds that have to hold for a duration
 description:
-  - Evaluates a list of checks in one call, several queries at a time, each distinct query once.
+  - Evaluates a list of checks in one call, several queries at a time, each distinct query once. Where there are more
+    than four for each of O(concurrency), they share requests; what cannot be answered together is asked alone.
   - A check is a query, a condition and a duration. Which way round the condition is meant is part of the check.
     O(checks[].fail_if) names the B(bad) state and has to hold at every evaluation of the window for the check to
     fail, which is what a rollback trigger is ("error rate > 10 % for 5 minutes").
@@ -163,7 +164,7 @@ options:
     type: int
     default: 2
   concurrency:
-    description: How many queries are under way at the same time.
+    description: How many requests are under way at the same time.
     type: int
     default: 8
   max_samples:
@@ -353,6 +354,11 @@ queries:
   returned: success
   type: int
   sample: 4
+requests:
+  description: In how many requests they were asked; many queries share a request.
+  returned: success
+  type: int
+  sample: 4
 """
 
 from typing import Any
@@ -418,6 +424,7 @@ def run(call: Call) -> dict[str, Any]:
         "checks": entries,
         "time": answers.time,
         "queries": answers.queries,
+        "requests": answers.requests,
     }
 
 

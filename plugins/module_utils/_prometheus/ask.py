@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from .._http.verdict import Verdict
+from .batch import Batch, batches
 from .client import Asker, QueryError
 from .evaluate import judge
 from .histogram import bounds_query, ceiling
@@ -25,6 +26,8 @@ class Answers:
     outcomes: tuple[Outcome, ...]
     time: float | None
     queries: int
+    requests: int
+    """In how many requests they were asked."""
 
 
 def evaluate(asker: Asker, checks: Sequence[Check], end: float | None, delay: float, workers: int) -> Answers:
@@ -33,9 +36,10 @@ def evaluate(asker: Asker, checks: Sequence[Check], end: float | None, delay: fl
         try:
             end = asker.now() - delay
         except QueryError as error:
-            return Answers(tuple(_unasked(check, error) for check in checks), None, 1)
-    replies = _ask_all(asker, [question for check in checks for question in _questions(check, end)], workers)
-    return Answers(tuple(_outcome(check, end, replies) for check in checks), end, len(replies))
+            return Answers(tuple(_unasked(check, error) for check in checks), None, 1, 1)
+    questions = [question for check in checks for question in _questions(check, end)]
+    replies, requests = _ask_all(asker, questions, workers)
+    return Answers(tuple(_outcome(check, end, replies) for check in checks), end, len(replies), requests)
 
 
 def replay_all(
@@ -50,7 +54,7 @@ def replay_all(
         for query in [check.query, *([check.traffic.query] if check.traffic else [])]
         for chunk in chunks(windows[check.name])
     ]
-    replies = _ask_all(asker, [*questions, *filter(None, bounds.values())], workers)
+    replies, _requests = _ask_all(asker, [*questions, *filter(None, bounds.values())], workers)
     return {check.name: _replay(check, windows[check.name], bounds[check.name], replies) for check in checks}
 
 
@@ -69,12 +73,30 @@ def _replay(check: Check, window: Window, bounds: Question | None, replies: Repl
         return error
 
 
-def _ask_all(asker: Asker, questions: Sequence[Question], workers: int) -> dict[Question, Reply | QueryError]:
-    """The replies to all ``questions``, each asked once and ``workers`` at a time."""
+def _ask_all(
+    asker: Asker, questions: Sequence[Question], workers: int
+) -> tuple[dict[Question, Reply | QueryError], int]:
+    """The replies to all ``questions``, each asked once and ``workers`` requests at a time; how many requests."""
     # Dictionary keys keep the order and drop what is asked twice.
-    distinct = list(dict.fromkeys(questions))
-    with ThreadPoolExecutor(max_workers=max(1, min(workers, len(distinct)))) as pool:
-        return dict(zip(distinct, pool.map(lambda question: _ask(asker, *question), distinct), strict=True))
+    waiting = batches(list(dict.fromkeys(questions)), workers)
+    found: dict[Question, Reply | QueryError] = {}
+    requests = 0
+    with ThreadPoolExecutor(max_workers=max(1, min(workers, len(waiting)))) as pool:
+        while waiting:
+            requests += len(waiting)
+            answered = list(zip(waiting, pool.map(lambda batch: _ask(asker, batch), waiting), strict=True))
+            waiting = [smaller for batch, answer in answered for smaller in _take(batch, answer, found)]
+    return found, requests
+
+
+def _take(batch: Batch, answer: Reply | QueryError, found: dict[Question, Reply | QueryError]) -> list[Batch]:
+    """Put the answers to the questions of ``batch`` into ``found``, or return what has to be asked instead."""
+    smaller = batch.smaller(answer.kind) if isinstance(answer, QueryError) else []
+    shared = batch.shared(answer) if isinstance(answer, Reply) else [answer] * len(batch.queries)
+    if smaller or shared is None:
+        return smaller or batch.smaller("unusable")
+    found.update(zip(((query, batch.window) for query in batch.queries), shared, strict=True))
+    return []
 
 
 def _questions(check: Check, end: float) -> list[Question]:
@@ -91,9 +113,9 @@ def _bounds(check: Check, end: float) -> Question | None:
     return (query, Window(end, 0, 1)) if query else None
 
 
-def _ask(asker: Asker, query: str, window: Window) -> Reply | QueryError:
+def _ask(asker: Asker, batch: Batch) -> Reply | QueryError:
     try:
-        return asker.ask(query, window)
+        return asker.ask(batch.query, batch.window)
     except QueryError as error:
         return error
 

@@ -14,6 +14,7 @@ from .model import Reply, Series, Window
 
 NOT_NOW = (429, 502, 503, 504)
 PAUSE = 0.5  # seconds before the first repetition; doubled each time
+PATIENCE = 16  # requests without an answer, one after the other, until nothing more is asked
 
 
 class QueryError(Exception):
@@ -50,6 +51,7 @@ class PrometheusClient:
         self.retries = retries
         self.method = "POST"
         self.gave_up = False
+        self.unanswered = 0
 
     def now(self) -> float:
         """The server's clock: the window must not depend on how well this machine's clock is set."""
@@ -88,9 +90,14 @@ class PrometheusClient:
             request = Request(where, "POST", headers, form.encode(), self.timeout)
         else:
             request = Request(f"{where}?{form}", "GET", headers, None, self.timeout)
+        if self.unanswered >= PATIENCE:
+            # A thousand queries must not each wait for a server that answers none.
+            raise QueryError("timeout", f"Prometheus left the last {PATIENCE} requests unanswered: not asked any more.")
         try:
             answer = self.http.send(request)
+            self.unanswered = 0
         except HttpFault as fault:
+            self.unanswered += fault.kind is Fault.TIMEOUT
             # A question that took all its time once is not asked again: the answer is needed now.
             kind = _NotNow if fault.kind in (Fault.REFUSED, Fault.BROKEN) else QueryError
             raise kind(fault.kind.value, f"Prometheus could not be asked: {fault.message}.") from None
@@ -145,13 +152,9 @@ def parse(body: Mapping[str, Any], window: Window) -> Reply:
         if kind == "scalar":
             return Reply((Series({}, {0: float(result[1])}),), warnings)
         if kind == "vector":
-            return Reply(tuple(Series(one["metric"], {0: _number(one["value"])}) for one in result), warnings)
+            return Reply(tuple(Series(one["metric"], {0: float(one["value"][1])}) for one in result), warnings)
         if kind == "matrix" and window.count > 1:
-            found = (
-                Series(one["metric"], {window.index(pair[0]): _number(pair) for pair in one["values"]})
-                for one in result
-            )
-            return Reply(tuple(found), warnings)
+            return Reply(tuple(Series(one["metric"], window.indexed(one["values"])) for one in result), warnings)
     except (KeyError, IndexError, TypeError, ValueError):
         raise QueryError(
             "unusable", "The answer holds no plain numbers; is it a native histogram? Ask for a quantile or a rate."
@@ -159,7 +162,3 @@ def parse(body: Mapping[str, Any], window: Window) -> Reply:
     if kind == "matrix":
         raise QueryError("unusable", "The query returns a range vector such as metric[5m]; wrap it in rate() or alike.")
     raise QueryError("unusable", f"The query returns a {kind}; a number or an instant vector is needed.")
-
-
-def _number(pair: Any) -> float:
-    return float(pair[1])

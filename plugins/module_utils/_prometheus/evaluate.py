@@ -8,10 +8,12 @@ little traffic, a value the histogram cannot tell) are counted by their cause an
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 
 from .._http.verdict import WORST_FIRST, Verdict, combined
 from .explain import Findings, explain
 from .model import Check, Outcome, Reply, Series, SeriesOutcome, State, Window
+from .quantity import OPERATORS
 
 NAN_STATES = {"no_data": State.NAN, "pass": State.GOOD, "fail": State.BAD}
 
@@ -40,38 +42,45 @@ def load_of(reply: Reply, window: Window) -> dict[int, float]:
     }
 
 
-def _quiet(check: Check, load: dict[int, float], index: int) -> bool:
-    return check.traffic is not None and load[index] < check.traffic.at_least
+def _quiet(check: Check, load: Mapping[int, float] | None) -> set[int]:
+    """The evaluations with too little traffic to mean anything."""
+    if load is None or not check.traffic:
+        return set()
+    return {index for index, amount in load.items() if amount < check.traffic.at_least}
 
 
-def _state(check: Check, value: float | None, quiet: bool, ceiling: float | None) -> State:
-    """What one evaluation says."""
-    if value is None:
-        return State.ABSENT
-    if quiet:
-        return State.QUIET
-    if math.isnan(value):
-        return NAN_STATES[check.nan]
-    if ceiling is not None and value >= ceiling:
-        # The true value is somewhere above the last bound: it can be compared only with thresholds up to there.
-        if check.condition.threshold > ceiling:
-            return State.CLIPPED
-        value = math.inf
-    return State.BAD if check.bad(value) else State.GOOD
+def _teller(check: Check, ceiling: float | None) -> Callable[[float], State]:
+    """What one value says; made once for a check, because it is asked for every evaluation of every series."""
+    holds, threshold, expects = OPERATORS[check.condition.operator], check.condition.threshold, check.expects
+    nan = NAN_STATES[check.nan]
+
+    def tell(value: float) -> State:
+        if math.isnan(value):
+            return nan
+        if ceiling is not None and value >= ceiling:
+            # The true value is somewhere above the last bound: it can be compared only with thresholds up to there.
+            if threshold > ceiling:
+                return State.CLIPPED
+            value = math.inf
+        return State.GOOD if holds(value, threshold) == expects else State.BAD
+
+    return tell
 
 
 def states_of(
-    check: Check, window: Window, series: Series, load: dict[int, float] | None, ceiling: float | None
+    check: Check, window: Window, series: Series, load: Mapping[int, float] | None, ceiling: float | None
 ) -> tuple[State, ...]:
     """What every evaluation of ``series`` says; ``load`` is the traffic at each."""
+    tell, quiet = _teller(check, ceiling), _quiet(check, load)
+    values = map(series.values.get, range(window.count))
     return tuple(
-        _state(check, series.values.get(index), load is not None and _quiet(check, load, index), ceiling)
-        for index in range(window.count)
+        State.ABSENT if value is None else State.QUIET if index in quiet else tell(value)
+        for index, value in enumerate(values)
     )
 
 
 def _series(
-    check: Check, window: Window, series: Series, load: dict[int, float] | None, ceiling: float | None
+    check: Check, window: Window, series: Series, load: Mapping[int, float] | None, ceiling: float | None
 ) -> SeriesOutcome:
     """Judge one series over the window."""
     states = states_of(check, window, series, load, ceiling)

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from .._http.verdict import Verdict
@@ -70,9 +72,10 @@ class Window:
         """The time of the first evaluation."""
         return self.end - self.step * (self.count - 1)
 
-    def index(self, time: float) -> int:
-        """Which evaluation ``time`` is."""
-        return round((time - self.start) / self.step) if self.step else 0
+    def indexed(self, pairs: Iterable[tuple[float, Any]]) -> dict[int, float]:
+        """Pairs of time and value (a number or its text) by evaluation."""
+        start, step = self.start, self.step
+        return {round((time - start) / step): float(value) for time, value in pairs}
 
     def time(self, index: int) -> float:
         """When evaluation ``index`` is."""
@@ -106,9 +109,6 @@ class State(StrEnum):
     CLIPPED = "clipped"
 
 
-USABLE = (State.GOOD, State.BAD)
-
-
 @dataclass(frozen=True)
 class SeriesOutcome:
     """What became of one series; ``held`` is for how many seconds up to now it has been bad without a break."""
@@ -121,24 +121,30 @@ class SeriesOutcome:
     held: float
     ended: bool = False
 
-    @property
+    @cached_property
     def samples(self) -> list[tuple[float, float]]:
         """Time and value of every evaluation that returned one."""
-        return [(self.window.time(index), self.values[index]) for index in sorted(self.values)]
+        start, step = self.window.start, self.window.step
+        return [(start + step * index, value) for index, value in sorted(self.values.items())]
 
     @property
     def value(self) -> float | None:
         """The newest value."""
         return self.values[max(self.values)] if self.values else None
 
-    def count(self, *states: State) -> int:
-        """How many evaluations are in one of ``states``."""
-        return sum(self.states.count(state) for state in states)
+    @cached_property
+    def counts(self) -> Counter[State]:
+        """How many evaluations are in each state."""
+        return Counter(self.states)
+
+    def count(self, state: State) -> int:
+        """How many evaluations are in ``state``."""
+        return self.counts[state]
 
     @property
     def usable(self) -> int:
         """How many evaluations decide anything."""
-        return self.count(*USABLE)
+        return self.counts[State.GOOD] + self.counts[State.BAD]
 
 
 @dataclass(frozen=True)

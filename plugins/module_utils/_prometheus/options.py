@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -40,8 +41,7 @@ CHECK_OPTIONS: dict[str, dict[str, Any]] = {
 def read_checks(entries: Sequence[Mapping[str, Any]]) -> list[Check]:
     """The checks described by ``entries`` (validated against CHECK_OPTIONS); names must differ."""
     checks = [read_check(entry) for entry in entries]
-    names = [check.name for check in checks]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(check.name for check in checks).items() if count > 1)
     if twice:
         raise RollbackError(f"checks: {', '.join(twice)} is there more than once; give each check a name of its own")
     return checks
@@ -131,5 +131,5 @@ def _series(series: SeriesOutcome) -> dict[str, Any]:
         "verdict": series.verdict.value,
         "value": number(series.value),
         "held": series.held,
-        "evaluations": {state.value: series.count(state) for state in State if series.count(state)},
+        "evaluations": {state.value: count for state, count in sorted(series.counts.items())},
     }

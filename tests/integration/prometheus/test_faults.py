@@ -82,6 +82,16 @@ def test_a_server_that_goes_away_in_the_middle_is_waited_for_once() -> None:
     assert {entry["error"] for entry in result["checks"]} == {"unavailable"}
 
 
+def test_a_server_that_answers_nothing_any_more_is_not_asked_a_thousand_times() -> None:
+    checks = [{**CHECK, "name": f"check {number}", "query": f"errors{number}"} for number in range(1000)]
+    with WireServer({"/api/v1/query": [vector("1000"), Reply(behave="hang")]}) as wire:
+        started = time.monotonic()
+        result = call(prometheus_threshold_info, url=wire.url, checks=checks, retries=0, timeout=0.5)
+        assert time.monotonic() - started < 10
+        assert wire.count("/api/v1/query") < 40
+    assert {entry["error"] for entry in result["checks"]} == {"timeout"}
+
+
 def test_a_proxy_that_allows_only_get_gets_get() -> None:
     def answer(asked: Asked) -> Reply:
         return vector("0.2") if asked.method == "GET" else Reply(405, "Method Not Allowed")

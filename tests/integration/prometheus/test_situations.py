@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.octalume.rollback.plugins.modules import prometheus_threshold_info
 
-from tests.integration.http.wire import call
+from tests.integration.http.wire import Called, call
 from tests.sandbox.prometheus import PrometheusServer, openmetrics
 
 Points = list[tuple[float, float | str]]
@@ -234,16 +234,26 @@ SITUATIONS = [
 ]
 
 
+Ask = Callable[[int], Called]
+
+
 @pytest.fixture(scope="module")
-def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[str, Any]]]:
-    """Every situation's entry of the result, all asked in one call."""
+def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+    """Asks for all situations in one call, so many queries at a time."""
     end = float(int(time.time()))
     server = PrometheusServer(tmp_path_factory.mktemp("situations"), {})
     server.backfill(openmetrics(SAMPLES, end=end))
     checks = [{"name": one.name, "query": one.query, **one.options} for one in SITUATIONS]
     with server:
-        result = call(prometheus_threshold_info, url=server.url, time=end, checks=checks)
-        yield {entry["name"]: entry for entry in result["checks"]}
+        yield lambda concurrency: call(
+            prometheus_threshold_info, url=server.url, time=end, checks=checks, concurrency=concurrency
+        )
+
+
+@pytest.fixture(scope="module")
+def verdicts(ask: Ask) -> dict[str, dict[str, Any]]:
+    """Every situation's entry of the result."""
+    return {entry["name"]: entry for entry in ask(8)["checks"]}
 
 
 @pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.name)
@@ -252,6 +262,13 @@ def test_every_situation_gets_its_verdict(situation: Situation, verdicts: dict[s
     assert entry["verdict"] == situation.verdict, entry["message"]
     assert situation.says in entry["message"]
     assert entry.get("error") == situation.error
+
+
+def test_what_is_asked_beside_a_check_changes_nothing(ask: Ask) -> None:
+    """Alone, in small batches and in large ones, with faulty queries among them."""
+    alone, small, large = (ask(concurrency) for concurrency in (100, 8, 1))
+    assert alone["checks"] == small["checks"] == large["checks"]
+    assert alone["requests"] == alone["queries"] > large["requests"]
 
 
 def test_the_table_is_as_long_as_promised() -> None:
