@@ -12,7 +12,7 @@ import getpass
 import os
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -30,6 +30,10 @@ class RollbackError(Exception):
 
 def _ignore(_message: str) -> None:
     """Drop a message nobody listens for."""
+
+
+def unfenced() -> None:
+    """Let a write pass: no lock was named that would have to be ours."""
 
 
 def who() -> str:
@@ -54,6 +58,8 @@ class Call:
     """Who asks: ``user@host``, followed by ``/pid`` of the control process where that is known."""
     secrets: set[str] = field(default_factory=set)
     """Values that must never be shown, found while running; both runners blank them in the result."""
+    fence: Callable[[], None] = unfenced
+    """Called before every write; raises :class:`RollbackError` once the lock of the run is somebody else's."""
 
 
 Run = Callable[[Call], dict[str, Any]]
@@ -62,6 +68,18 @@ Run = Callable[[Call], dict[str, Any]]
 def failure(error: RollbackError) -> dict[str, Any]:
     """The result of a failed task for ``error``."""
     return {"changed": False, **error.details, "failed": True, "msg": error.message}
+
+
+def execute(run: Run, call: Call) -> dict[str, Any]:
+    """Run ``run``; with the option ``lock``, the lock of the whole run is kept meanwhile and fences every write."""
+    lock = call.params.get("lock")
+    if not lock or call.check_mode:
+        return run(call)
+    from ._release.fence import fence_of  # hangs in this frame itself
+
+    fence = fence_of(lock)
+    fence.keep()
+    return run(replace(call, fence=fence))
 
 
 def run_module(arguments: Mapping[str, Any], run: Run) -> None:
@@ -79,7 +97,7 @@ def run_module(arguments: Mapping[str, Any], run: Run) -> None:
         secrets=secrets,
     )
     try:
-        result = run(call)
+        result = execute(run, call)
     except RollbackError as error:
         result = failure(error)
     module.no_log_values.update(secrets)

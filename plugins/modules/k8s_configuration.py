@@ -24,6 +24,7 @@ extends_documentation_fragment:
   - octalume.rollback.configuration
   - octalume.rollback.configuration.entries
   - kubernetes.core.k8s_auth_options
+  - octalume.rollback.lock
 attributes:
   check_mode:
     details: The server judges each change by a dry run.
@@ -125,9 +126,11 @@ from ansible_collections.octalume.rollback.plugins.module_utils._configuration.p
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.adapter import AUTH_ARGUMENTS, connect
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.client import ApiServer
 from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, RollbackError, run_module
+from ansible_collections.octalume.rollback.plugins.module_utils._release.fence import LOCK
 
 ARGUMENTS: dict[str, Any] = {
     "argument_spec": {
+        "lock": LOCK,
         "configurations": {**CONFIGURATIONS, "required": True},
         **VAULT_PASSWORD,
         **AUTH_ARGUMENTS,
@@ -140,7 +143,7 @@ def run(call: Call) -> dict[str, Any]:
     """Look at all of them, and write what differs."""
     params = call.params
     safe = Safe.opened(params["vault_password_file"], params["vault_id"])
-    configurations = Configurations(ApiServer(connect(params)), safe)
+    configurations = Configurations(ApiServer(connect(params), fence=call.fence), safe)
     seen = configurations.observe(configurations_from(params["configurations"]))
     found = [{**one.as_result(), "changed": one.writes} for one in seen]
     problems = [text for one in seen for text in one.problems]

@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - octalume.rollback.configuration
   - octalume.rollback.configuration.entries
   - kubernetes.core.k8s_auth_options
+  - octalume.rollback.lock
 options:
   targets:
     description: Where to look, each either a Secret or a workload. All are looked at at the same time.
@@ -188,10 +189,12 @@ from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.conf
 )
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.model import COLLECTIONS, Workload
 from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, RollbackError, run_module
+from ansible_collections.octalume.rollback.plugins.module_utils._release.fence import LOCK
 
 KIND: dict[str, Any] = {"type": "str", "choices": list(COLLECTIONS), "default": "Deployment"}
 ARGUMENTS: dict[str, Any] = {
     "argument_spec": {
+        "lock": LOCK,
         "targets": {
             "type": "list",
             "elements": "dict",
@@ -231,7 +234,7 @@ ARGUMENTS: dict[str, Any] = {
 
 def run(call: Call) -> dict[str, Any]:
     """Answer the questions that are asked."""
-    cluster = ApiServer(connect(call.params))
+    cluster = ApiServer(connect(call.params), fence=call.fence)
     result: dict[str, Any] = {"changed": False}
     verdicts = []
     for asked, answer in (("targets", _targets), ("configurations", _configurations)):

@@ -19,6 +19,7 @@ extends_documentation_fragment:
   - octalume.rollback.attributes
   - octalume.rollback.kubernetes
   - kubernetes.core.k8s_auth_options
+  - octalume.rollback.lock
 options:
   state:
     description: Whether maintenance is on.
@@ -109,10 +110,12 @@ from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.adap
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.client import ApiServer
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.maintenance import Maintenance
 from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, run_module
+from ansible_collections.octalume.rollback.plugins.module_utils._release.fence import LOCK
 
 NAMED: dict[str, Any] = {"name": {"type": "str", "required": True}, "namespace": {"type": "str", "required": True}}
 ARGUMENTS: dict[str, Any] = {
     "argument_spec": {
+        "lock": LOCK,
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "service": {"type": "dict", "options": {**NAMED, "selector": {"type": "dict", "required": True}}},
         "config_map": {
@@ -136,7 +139,7 @@ ARGUMENTS: dict[str, Any] = {
 def run(call: Call) -> dict[str, Any]:
     """Decide on the switch and set it."""
     on = call.params["state"] == "present"
-    maintenance = Maintenance(ApiServer(connect(call.params)), call.params, call.params["timeout"])
+    maintenance = Maintenance(ApiServer(connect(call.params), fence=call.fence), call.params, call.params["timeout"])
     switch = maintenance.set(on=on, dry_run=call.check_mode)
     return {
         "changed": bool(switch.patch),

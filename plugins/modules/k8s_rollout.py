@@ -24,6 +24,7 @@ extends_documentation_fragment:
   - octalume.rollback.kubernetes
   - octalume.rollback.kubernetes.workloads
   - kubernetes.core.k8s_auth_options
+  - octalume.rollback.lock
 attributes:
   check_mode:
     details: The server judges each change by a dry run. Nothing is waited for.
@@ -194,9 +195,11 @@ from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.plan
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.rollout import Rollout, results
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.suspend import suspend_owners
 from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, RollbackError, run_module
+from ansible_collections.octalume.rollback.plugins.module_utils._release.fence import LOCK
 
 ARGUMENTS: dict[str, Any] = {
     "argument_spec": {
+        "lock": LOCK,
         "workloads": WORKLOADS,
         "state": {"type": "str", "required": True, "choices": ["quiesced", "rolled_back", "restored", "restarted"]},
         "replicas": {"type": "dict", "default": {}},
@@ -216,7 +219,7 @@ ARGUMENTS: dict[str, Any] = {
 def run(call: Call) -> dict[str, Any]:
     """Plan for all workloads, then change and follow them."""
     params = call.params
-    options, cluster = _options(call), ApiServer(connect(params))
+    options, cluster = _options(call), ApiServer(connect(params), fence=call.fence)
     rollout = Rollout(cluster, options, call.progress)
     plans = rollout.plan([Workload.from_params(entry) for entry in params["workloads"]])
     for note in dict.fromkeys(note for plan in plans for note in plan.notes):

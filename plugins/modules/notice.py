@@ -18,6 +18,9 @@ description:
 author: The octalume.rollback authors (@octalume)
 extends_documentation_fragment:
   - octalume.rollback.attributes
+  - octalume.rollback.lock
+  - octalume.rollback.record
+  - kubernetes.core.k8s_auth_options
 attributes:
   check_mode:
     support: full
@@ -138,6 +141,14 @@ options:
     description: Seconds a channel may take.
     type: float
     default: 10.0
+  release:
+    description:
+      - Release whose open run record in O(namespace) or O(directory) remembers what was sent. What it knows is not sent
+        again, and every delivery is written into it as soon as it is made.
+    type: str
+  environment:
+    description: Environment of that run record.
+    type: str
   fail_task:
     description: Whether the task fails when a channel did not take the notice. The others have got it all the same.
     type: bool
@@ -218,6 +229,7 @@ from typing import Any
 
 from ansible_collections.octalume.rollback.plugins.module_utils._http.options import secret_headers
 from ansible_collections.octalume.rollback.plugins.module_utils._http.verdict import Verdict, worst
+from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.adapter import AUTH_ARGUMENTS
 from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, RollbackError, run_module
 from ansible_collections.octalume.rollback.plugins.module_utils._notice.client import deliver
 from ansible_collections.octalume.rollback.plugins.module_utils._notice.model import EVENTS, Channel, Delivery, Notice
@@ -227,9 +239,13 @@ from ansible_collections.octalume.rollback.plugins.module_utils._notice.options 
     read_channels,
 )
 from ansible_collections.octalume.rollback.plugins.module_utils._notice.plan import one_line, unsent
+from ansible_collections.octalume.rollback.plugins.module_utils._release import record as journal
+from ansible_collections.octalume.rollback.plugins.module_utils._release.fence import LOCK
+from ansible_collections.octalume.rollback.plugins.module_utils._release.store import STORE_ARGUMENTS, open_store
 
 ARGUMENTS: dict[str, Any] = {
     "argument_spec": {
+        "lock": LOCK,
         "id": {"type": "str", "required": True},
         "event": {"type": "str", "required": True, "choices": list(EVENTS)},
         "subject": {"type": "str", "required": True},
@@ -245,7 +261,13 @@ ARGUMENTS: dict[str, Any] = {
         "sent": {"type": "list", "elements": "str", "default": []},
         "timeout": {"type": "float", "default": 10.0},
         "fail_task": {"type": "bool", "default": False},
+        "release": {"type": "str"},
+        "environment": {"type": "str"},
+        **STORE_ARGUMENTS["options"],
+        **AUTH_ARGUMENTS,
     },
+    "mutually_exclusive": STORE_ARGUMENTS["mutually_exclusive"],
+    "required_by": {"release": ["environment"]},
     "supports_check_mode": True,
 }
 
@@ -257,8 +279,9 @@ def run(call: Call) -> dict[str, Any]:
         call.secrets.update(secret_headers(entry["headers"]))
     notice = Notice(params["id"], params["event"], params["subject"], params["body"], params["fields"] or {})
     channels = read_channels(params["channels"], params["timeout"])
-    wanted = unsent(notice, channels, params["sent"])
-    made = [_planned(notice, channel) for channel in wanted] if call.check_mode else deliver(notice, wanted)
+    before = [*params["sent"], *_remembered(call)]
+    wanted = unsent(notice, channels, before)
+    made = [_planned(notice, channel) for channel in wanted] if call.check_mode else _send(call, notice, wanted)
     by_channel = {delivery.channel: delivery for delivery in made}
     deliveries = [by_channel.get(channel.name) or _before(notice, channel) for channel in channels]
     left = [delivery.id for delivery in deliveries if delivery.sent]
@@ -266,7 +289,7 @@ def run(call: Call) -> dict[str, Any]:
         "changed": bool(left) or (call.check_mode and bool(wanted)),
         "verdict": worst(delivery.verdict for delivery in deliveries).value if deliveries else Verdict.PASS.value,
         "deliveries": [_result(delivery) for delivery in deliveries],
-        "sent": [*params["sent"], *left],
+        "sent": [*dict.fromkeys([*before, *left])],
     }
     if call.diff and result["changed"]:
         text = f"Subject: {one_line(notice.subject)}\n\n{notice.body}\n"
@@ -276,6 +299,26 @@ def run(call: Call) -> dict[str, Any]:
         texts = "; ".join(f"{delivery.channel}: {delivery.message}" for delivery in missed)
         raise RollbackError(f"{len(missed)} of {len(channels)} channels did not take the notice. {texts}", **result)
     return result
+
+
+def _remembered(call: Call) -> tuple[str, ...]:
+    """Notices that the run record knows, if there is one."""
+    record = journal.current(call.params, open_store(call.params)) if call.params["release"] else None
+    return record.notices if record else ()
+
+
+def _send(call: Call, notice: Notice, channels: list[Channel]) -> list[Delivery]:
+    """Send it; each delivery is in the run record before the next one can be: a crash repeats none."""
+
+    def remember(delivery: Delivery) -> None:
+        store = open_store(call.params, call.fence)
+        record = journal.current(call.params, store)
+        if record:
+            store.save(journal.remember(record, [delivery.id], {}))
+
+    if channels:
+        call.fence()
+    return deliver(notice, channels, remember) if call.params["release"] else deliver(notice, channels)
 
 
 def _planned(notice: Notice, channel: Channel) -> Delivery:

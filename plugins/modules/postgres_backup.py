@@ -93,6 +93,7 @@ options:
 extends_documentation_fragment:
   - octalume.rollback.attributes
   - octalume.rollback.postgres
+  - octalume.rollback.lock
 """
 
 EXAMPLES = r"""
@@ -199,9 +200,11 @@ from ansible_collections.octalume.rollback.plugins.module_utils._postgres.argume
 )
 from ansible_collections.octalume.rollback.plugins.module_utils._postgres.model import Manifest
 from ansible_collections.octalume.rollback.plugins.module_utils._postgres.programs import Programs, find_programs
+from ansible_collections.octalume.rollback.plugins.module_utils._release.fence import LOCK
 
 ARGUMENTS: dict[str, Any] = {
     "argument_spec": {
+        "lock": LOCK,
         **connection_options(),
         "path": {"type": "path", "required": True},
         "format": {"type": "str", "choices": ["custom", "directory"], "default": "custom"},
@@ -265,6 +268,7 @@ def prune(call: Call, request: backup.Request) -> list[str]:
     gone = plan.to_prune(kept, newest=str(request.path), count=limits[0], days=limits[1], now=datetime.now(UTC))
     for path in gone:
         if not call.check_mode:
+            call.fence()
             backup.remove(Path(path))
     return gone
 
@@ -283,7 +287,7 @@ def run(call: Call) -> dict[str, Any]:
         planned = {name: getattr(request, name) for name in ("format", "compression", "release", "migration_version")}
         summary = {"path": path, "database": connection.database, **planned}
     else:
-        summary = backup.take(connection, request, programs, call.progress).summary(path)
+        summary = backup.take(connection, request, programs, call.progress, call.fence).summary(path)
     result = {"changed": True, "backup": summary, "pruned": prune(call, request)}
     if call.diff:
         before = f"{path}\n" if request.path.exists() and call.check_mode else ""

@@ -46,6 +46,7 @@ requirements:
   - boto3 (Python library)
 extends_documentation_fragment:
   - octalume.rollback.attributes
+  - octalume.rollback.lock
 """
 
 EXAMPLES = r"""
@@ -88,9 +89,11 @@ from ansible_collections.octalume.rollback.plugins.module_utils._module import C
 from ansible_collections.octalume.rollback.plugins.module_utils._postgres import archive
 from ansible_collections.octalume.rollback.plugins.module_utils._postgres.model import Manifest
 from ansible_collections.octalume.rollback.plugins.module_utils._postgres.objects import Place, Store
+from ansible_collections.octalume.rollback.plugins.module_utils._release.fence import LOCK
 
 ARGUMENTS: dict[str, Any] = {
     "argument_spec": {
+        "lock": LOCK,
         "path": {"type": "path", "required": True},
         "url": {"type": "str", "required": True},
         "direction": {"type": "str", "choices": ["upload", "download"], "default": "upload"},
@@ -117,7 +120,7 @@ def upload(call: Call, store: Store, path: Path) -> tuple[bool, Manifest]:
         except RollbackError as damage:
             call.warn(damage.message)
     if not call.check_mode:
-        store.upload(path, manifest)
+        store.upload(path, manifest, call.fence)
     return True, manifest
 
 

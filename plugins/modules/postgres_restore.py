@@ -46,6 +46,7 @@ options:
 extends_documentation_fragment:
   - octalume.rollback.attributes
   - octalume.rollback.postgres
+  - octalume.rollback.lock
 notes:
   - O(login_db) is the database to bring back. Creating and renaming it needs C(CREATEDB) and its ownership, and a
     database named C(postgres) to stand in meanwhile.
@@ -106,9 +107,11 @@ from ansible_collections.octalume.rollback.plugins.module_utils._postgres.argume
     connection_options,
 )
 from ansible_collections.octalume.rollback.plugins.module_utils._postgres.programs import find_programs
+from ansible_collections.octalume.rollback.plugins.module_utils._release.fence import LOCK
 
 ARGUMENTS: dict[str, Any] = {
     "argument_spec": {
+        "lock": LOCK,
         **connection_options(),
         "path": {"type": "path", "required": True},
         "release": {"type": "str"},
@@ -153,7 +156,7 @@ def run(call: Call) -> dict[str, Any]:
         before = f"{connection.database}, kept as {connection.database}_before_...\n" if there else ""
         result["diff"] = {"before": before, "after": f"{connection.database} from {request.path}\n"}
     if not call.check_mode:
-        done = restore.restore(connection, manifest, request, programs, call.progress)
+        done = restore.restore(connection, manifest, request, programs, call.progress, call.fence)
         result.update(previous_database=done.previous, seconds=done.seconds)
     return result
 

@@ -77,6 +77,7 @@ options:
 extends_documentation_fragment:
   - octalume.rollback.attributes.info
   - octalume.rollback.postgres
+  - octalume.rollback.lock
 """
 
 EXAMPLES = r"""
@@ -146,6 +147,7 @@ from ansible_collections.octalume.rollback.plugins.module_utils._postgres.argume
 )
 from ansible_collections.octalume.rollback.plugins.module_utils._postgres.evaluate import overall
 from ansible_collections.octalume.rollback.plugins.module_utils._postgres.validate import Wanted, validate
+from ansible_collections.octalume.rollback.plugins.module_utils._release.fence import LOCK
 
 BOOKKEEPING = [
     "alembic_version",
@@ -158,6 +160,7 @@ BOOKKEEPING = [
 ]
 ARGUMENTS: dict[str, Any] = {
     "argument_spec": {
+        "lock": LOCK,
         **connection_options(),
         "assertions": {
             "type": "list",

@@ -27,6 +27,7 @@ author: The octalume.rollback authors (@octalume)
 extends_documentation_fragment:
   - octalume.rollback.attributes.info
   - octalume.rollback.http
+  - octalume.rollback.lock
 options:
   url:
     description: Address of Prometheus, with the path before C(/api/v1) where there is one.
@@ -376,10 +377,12 @@ from ansible_collections.octalume.rollback.plugins.module_utils._prometheus.opti
 )
 from ansible_collections.octalume.rollback.plugins.module_utils._prometheus.quantity import parse_duration
 from ansible_collections.octalume.rollback.plugins.module_utils._prometheus.replay import Replay, Span, score
+from ansible_collections.octalume.rollback.plugins.module_utils._release.fence import LOCK
 
 INCIDENT_OPTIONS = {"start": {"type": "float", "required": True}, "end": {"type": "float", "required": True}}
 ARGUMENTS: dict[str, Any] = {
     "argument_spec": {
+        "lock": LOCK,
         "url": {"type": "str", "required": True},
         "checks": {"type": "list", "elements": "dict", "required": True, "options": CHECK_OPTIONS},
         "time": {"type": "float"},

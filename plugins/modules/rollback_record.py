@@ -19,6 +19,7 @@ extends_documentation_fragment:
   - octalume.rollback.attributes
   - octalume.rollback.record
   - kubernetes.core.k8s_auth_options
+  - octalume.rollback.lock
 attributes:
   diff_mode:
     support: none
@@ -31,10 +32,16 @@ options:
     description:
       - V(open) begins a record, or takes up the unfinished one of the same release and environment.
       - V(noted) writes down O(steps), O(notices) and O(facts).
-      - V(completed) and V(failed) end it, after writing down what they are given.
+      - V(completed), V(failed) and V(aborted) end it, after writing down what they are given. One that has failed is
+        taken up again by the next run; the others are not.
     type: str
-    choices: [open, noted, completed, failed]
+    choices: [open, noted, completed, failed, aborted]
     default: noted
+  keep:
+    description:
+      - How many records of the environment are kept when one ends. Older ones are deleted, unless their rollback has
+        not ended well. All are kept where not set.
+    type: int
   release:
     description: The release that is rolled back.
     type: str
@@ -114,7 +121,7 @@ record:
       type: str
       sample: 1.4.2-20261123t181500z
     status:
-      description: V(running), V(completed) or V(failed).
+      description: V(running), V(completed), V(failed) or V(aborted).
       type: str
       sample: running
     opened_at:
@@ -129,6 +136,12 @@ record:
       description: Identifiers of the notices that went out.
       type: list
       elements: str
+pruned:
+  description: Identifiers of the records that were deleted.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 resumed:
   description: Whether the record of an interrupted run was taken up.
   returned: success
@@ -141,12 +154,14 @@ where:
   sample: kubectl get configmap rollback-1.4.2-20261123t181500z -n production -o yaml
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.adapter import AUTH_ARGUMENTS
 from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, RollbackError, run_module
 from ansible_collections.octalume.rollback.plugins.module_utils._release import record as journal
+from ansible_collections.octalume.rollback.plugins.module_utils._release.fence import LOCK
 from ansible_collections.octalume.rollback.plugins.module_utils._release.store import STORE_ARGUMENTS, open_store
 
 STEP = {
@@ -154,9 +169,12 @@ STEP = {
     "status": {"type": "str", "required": True, "choices": ["started", "done", "failed"]},
     "details": {"type": "dict", "default": {}},
 }
+STATES = ("open", "noted", journal.COMPLETED, journal.FAILED, journal.ABORTED)
 ARGUMENTS: dict[str, Any] = {
     "argument_spec": {
-        "state": {"type": "str", "choices": ["open", "noted", "completed", "failed"], "default": "noted"},
+        "lock": LOCK,
+        "state": {"type": "str", "choices": list(STATES), "default": "noted"},
+        "keep": {"type": "int"},
         "release": {"type": "str", "required": True},
         "environment": {"type": "str", "required": True},
         "header": {"type": "dict"},
@@ -177,8 +195,9 @@ ARGUMENTS: dict[str, Any] = {
 def run(call: Call) -> dict[str, Any]:
     """Load, take the next state, save."""
     wanted, now = call.params, datetime.now(UTC)
-    store = open_store(wanted)
-    before = journal.unfinished(store.load(), wanted["release"], wanted["environment"])
+    store = open_store(wanted, call.fence)
+    records = store.load()
+    before = journal.unfinished(records, wanted["release"], wanted["environment"])
     if wanted["state"] == "open":
         after = journal.resume(before, wanted["decision"]) if before else _begin(call, now)
     elif before:
@@ -188,17 +207,31 @@ def run(call: Call) -> dict[str, Any]:
     else:
         raise RollbackError(f"no run record is open for release {wanted['release']} in {wanted['environment']}")
     after = journal.remember(journal.note(after, wanted["steps"], now), wanted["notices"], wanted["facts"])
-    if wanted["state"] in (journal.COMPLETED, journal.FAILED):
+    gone: list[journal.RunRecord] = []
+    if wanted["state"] not in ("open", "noted"):
         after = journal.close(after, wanted["state"], now)
+        gone = _beyond(wanted, [after, *(one for one in records if one.id != after.id)])
     changed = after != before
     if changed and not call.check_mode:
         store.save(after)
+        for record in gone:
+            store.remove(record)
     return {
         "changed": changed,
         "record": after.to_json(),
         "resumed": before is not None,
+        "pruned": [record.id for record in gone],
         "where": store.where(after),
     }
+
+
+def _beyond(wanted: Mapping[str, Any], records: list[journal.RunRecord]) -> list[journal.RunRecord]:
+    keep = wanted.get("keep")
+    if keep is None:
+        return []
+    if keep < 1:
+        raise RollbackError("keep must be at least 1: the record that ends is never deleted")
+    return journal.to_prune(records, wanted["environment"], keep)
 
 
 def _begin(call: Call, now: datetime) -> journal.RunRecord:

@@ -15,6 +15,7 @@ author: The octalume.rollback authors (@octalume)
 extends_documentation_fragment:
   - octalume.rollback.attributes
   - octalume.rollback.http
+  - octalume.rollback.lock
 attributes:
   diff_mode:
     support: none
@@ -86,11 +87,13 @@ from typing import Any
 from ansible_collections.octalume.rollback.plugins.module_utils._http.client import Connection, HttpClient, check_url
 from ansible_collections.octalume.rollback.plugins.module_utils._http.options import http_options, secret_headers
 from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, run_module
+from ansible_collections.octalume.rollback.plugins.module_utils._release.fence import LOCK
 from ansible_collections.octalume.rollback.plugins.module_utils._ticket import client
 from ansible_collections.octalume.rollback.plugins.module_utils._ticket.plan import Ticket
 
 ARGUMENTS: dict[str, Any] = {
     "argument_spec": {
+        "lock": LOCK,
         "system": {"type": "str", "choices": ["github", "gitlab", "jira", "webhook"], "required": True},
         "url": {"type": "str"},
         "project": {"type": "str"},
@@ -133,6 +136,7 @@ def run(call: Call) -> dict[str, Any]:
     found = client.find(ticket, http)
     if found or call.check_mode:
         return {"changed": not found, "link": found}
+    call.fence()
     return {"changed": True, "link": client.create(ticket, http)}
 
 

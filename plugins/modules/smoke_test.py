@@ -22,6 +22,7 @@ author: The octalume.rollback authors (@octalume)
 extends_documentation_fragment:
   - octalume.rollback.attributes
   - octalume.rollback.http
+  - octalume.rollback.lock
 attributes:
   check_mode:
     support: full
@@ -350,9 +351,11 @@ from ansible_collections.octalume.rollback.plugins.module_utils._http.smoke_opti
 from ansible_collections.octalume.rollback.plugins.module_utils._http.smoke_run import SmokeRunner
 from ansible_collections.octalume.rollback.plugins.module_utils._http.verdict import Verdict, worst
 from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, RollbackError, run_module
+from ansible_collections.octalume.rollback.plugins.module_utils._release.fence import LOCK
 
 ARGUMENTS: dict[str, Any] = {
     "argument_spec": {
+        "lock": LOCK,
         "base_url": {"type": "str"},
         "checks": {"type": "list", "elements": "dict", "required": True, "options": CHECK_OPTIONS},
         "secrets": {"type": "dict", "no_log": True},

@@ -22,6 +22,7 @@ requirements:
 extends_documentation_fragment:
   - octalume.rollback.attributes
   - octalume.rollback.vault
+  - octalume.rollback.lock
 options:
   secrets:
     description: The secrets to bring back.
@@ -159,6 +160,7 @@ not_put_back:
 from typing import Any
 
 from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, run_module
+from ansible_collections.octalume.rollback.plugins.module_utils._release.fence import LOCK
 from ansible_collections.octalume.rollback.plugins.module_utils._vault.apply import apply
 from ansible_collections.octalume.rollback.plugins.module_utils._vault.login import CONNECTION, SECRETS, session
 from ansible_collections.octalume.rollback.plugins.module_utils._vault.observe import observe_all
@@ -167,6 +169,7 @@ from ansible_collections.octalume.rollback.plugins.module_utils._vault.report im
 
 ARGUMENTS: dict[str, Any] = {
     "argument_spec": {
+        "lock": LOCK,
         **CONNECTION,
         "secrets": SECRETS,
         "undelete": {"type": "bool", "default": False},

@@ -18,7 +18,13 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, RollbackError, failure, who
+from ansible_collections.octalume.rollback.plugins.module_utils._module import (
+    Call,
+    RollbackError,
+    execute,
+    failure,
+    who,
+)
 from ansible_collections.octalume.rollback.plugins.plugin_utils.undisturbed import undisturbed
 
 display = Display()
@@ -83,7 +89,7 @@ class InProcess(ActionBase):  # type: ignore[misc]
             secrets=secrets,
         )
         try:
-            outcome = self.module.run(call)
+            outcome = execute(self.module.run, call)
         except RollbackError as error:
             outcome = failure(error)
         secrets.update(validated._no_log_values)

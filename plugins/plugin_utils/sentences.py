@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ansible_collections.octalume.rollback.plugins.module_utils._release.lock import Holder
+
 Result = Mapping[str, Any]
 PREFIX = "octalume.rollback."
 
@@ -147,7 +149,7 @@ SENTENCES: Mapping[str, Callable[[Result], str]] = {
     "prometheus_threshold_info": _checks,
     "release_manifest_info": _manifest,
     "rollback_decision_info": lambda result: str(result["decision"]["reason"]),
-    "rollback_lock": lambda result: str(result["holder"]),
+    "rollback_lock": lambda result: Holder.parse(str(result["holder"])).told,
     "rollback_plan_info": _left,
     "rollback_record_info": _records,
     "smoke_test": _smoke,

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
-from .._module import RollbackError
+from .._module import RollbackError, unfenced
 from .adapter import open_channel, request_headers
 
 urllib3: Any
@@ -116,9 +116,19 @@ class Watch:
 class ApiServer:
     """A cluster's API server, by an ``ApiClient`` that knows the address and the login."""
 
-    def __init__(self, client: Any, read_timeout: float = READ_TIMEOUT, patience: float = PATIENCE) -> None:
-        """Wait ``read_timeout`` seconds for each answer, and ask a server in trouble again for ``patience`` seconds."""
+    def __init__(
+        self,
+        client: Any,
+        read_timeout: float = READ_TIMEOUT,
+        patience: float = PATIENCE,
+        fence: Callable[[], None] = unfenced,
+    ) -> None:
+        """Wait ``read_timeout`` seconds for each answer, and ask a server in trouble again for ``patience`` seconds.
+
+        ``fence`` is called before every write, and raises when there must be none.
+        """
         self._client = client
+        self._fence = fence
         self._read_timeout = read_timeout
         self._patience = patience
         self._base = client.configuration.host.rstrip("/")
@@ -198,7 +208,10 @@ class ApiServer:
     ) -> Json:
         deadline = time.monotonic() + self._patience
         pause = 0.2
+        writes = method != "GET" and "dryRun" not in (query or {})
         while True:
+            if writes:
+                self._fence()
             try:
                 response = self._send(method, path, query, body, kind)
                 if response.status < 300:
@@ -292,6 +305,6 @@ def _refusal(method: str, path: str, status: int, data: bytes) -> ApiError:
         message, reason = data[:200].decode(errors="replace"), ""
     hint = {
         401: "; the login is not valid (any more): kubectl auth whoami",
-        403: "; grant docs/policies/kubernetes-rollback.yml; k8s_rollout_info check_permissions names what is missing",
+        403: "; grant docs/policies/kubernetes-rollback.yml; k8s_permissions_info names what is missing",
     }.get(status, "")
     return ApiError(f"{method} {path}: {status} {message or reason}{hint}", status, reason)

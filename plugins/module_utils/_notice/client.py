@@ -8,12 +8,13 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from email.message import EmailMessage
 from pathlib import Path
 
 from .._http.client import OWN_FAULTS, Connection, HttpClient, HttpFault
 from .._http.verdict import Verdict
+from .._module import RollbackError
 from .model import Channel, Delivery, Hook, Mail, Notice
 from .plan import mail, request
 
@@ -30,12 +31,26 @@ class Undelivered(Exception):
         self.message = message
 
 
-def deliver(notice: Notice, channels: Sequence[Channel]) -> list[Delivery]:
-    """Send ``notice`` to all ``channels``; one that is down costs its own timeout and nobody else's."""
+def forget(_delivery: Delivery) -> None:
+    """Tell nobody of a delivery."""
+
+
+def deliver(notice: Notice, channels: Sequence[Channel], sent: Callable[[Delivery], None] = forget) -> list[Delivery]:
+    """Send ``notice`` to all ``channels``; one that is down costs its own timeout and nobody else's.
+
+    ``sent`` is told of every delivery as soon as it is made, one at a time; what it raises is raised in the end.
+    """
     made: dict[str, Delivery] = {}
+    telling, errors = threading.Lock(), list[RollbackError]()
 
     def one(channel: Channel) -> None:
-        made[channel.name] = _deliver(notice, channel)
+        delivery = made[channel.name] = _deliver(notice, channel)
+        if delivery.sent:
+            with telling:
+                try:
+                    sent(delivery)
+                except RollbackError as error:
+                    errors.append(error)
 
     # Each step of a conversation has the timeout; a server that drags on with many slow steps is left behind.
     started = time.monotonic()
@@ -44,6 +59,9 @@ def deliver(notice: Notice, channels: Sequence[Channel]) -> list[Delivery]:
         thread.start()
     for thread, channel in zip(threads, channels, strict=True):
         thread.join(max(0.0, started + channel.timeout + GRACE - time.monotonic()))
+    with telling:
+        if errors:
+            raise errors[0]
     return [made.get(channel.name) or _late(notice, channel) for channel in channels]
 
 

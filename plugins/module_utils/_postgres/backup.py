@@ -91,8 +91,15 @@ def preflight(connection: Connection, request: Request, programs: Programs) -> N
         raise RollbackError(f"no backup of {connection.place}: {'; '.join(problems)}", problems=problems)
 
 
-def take(connection: Connection, request: Request, programs: Programs, progress: Callable[[str], None]) -> Manifest:
+def take(
+    connection: Connection,
+    request: Request,
+    programs: Programs,
+    progress: Callable[[str], None],
+    fence: Callable[[], None],
+) -> Manifest:
     """Take, prove and put in place one backup. Until the last step nothing at ``request.path`` is touched."""
+    fence()
     with _workplace(request.path) as workplace:
         target = workplace / "archive"
         manifest = _dump(connection, request, programs, target, progress)
@@ -100,6 +107,7 @@ def take(connection: Connection, request: Request, programs: Programs, progress:
         beside = workplace / "manifest"
         beside.write_text(json.dumps(manifest.as_dict(), indent=1, sort_keys=True) + "\n")
         archive.sync(beside)
+        fence()
         _put_in_place(workplace, request.path)
     return manifest
 

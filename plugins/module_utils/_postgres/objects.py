@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,16 +99,18 @@ class Store:
             raise RollbackError(f"the manifest {self.place.url}.json is damaged: {error}") from error
         return Manifest.from_dict(data, f"{self.place.url}.json")
 
-    def upload(self, path: Path, manifest: Manifest) -> None:
+    def upload(self, path: Path, manifest: Manifest, fence: Callable[[], None]) -> None:
         """Copy the backup there; what was there counts as gone until the new manifest is written."""
         settings = TransferConfig(multipart_threshold=PART, multipart_chunksize=PART)
         beside = f"{self.place.key}.json"
+        fence()
         with self._explained("written"):
             self._client.delete_object(Bucket=self.place.bucket, Key=beside)
             checked = {"ChecksumAlgorithm": "SHA256"}
             self._client.upload_file(str(path), self.place.bucket, self.place.key, ExtraArgs=checked, Config=settings)
         self.verify(manifest)
         body = archive.manifest_path(path).read_bytes()
+        fence()
         with self._explained("written"):
             self._client.put_object(Bucket=self.place.bucket, Key=beside, Body=body, ChecksumAlgorithm="SHA256")
 

@@ -130,8 +130,10 @@ def restore(
     request: Request,
     programs: Programs,
     progress: Callable[[str], None],
+    fence: Callable[[], None],
 ) -> Restored:
     """Load, compare, swap. Until the swap the live database is not touched, and the swap is one transaction."""
+    fence()
     started = time.monotonic()
     stamp = datetime.now(UTC).strftime("%Y%m%d_%H%M%S")
     name = connection.database
@@ -143,6 +145,7 @@ def restore(
         progress("comparing every table with the manifest")
         demand_equal(new, manifest, request.timeout)
         previous = f"{name[:40]}_before_{stamp}" if exists(connection) else None
+        fence()
         _swap(connection, new.database, previous, request.terminate)
     except BaseException:
         drop_database(connection, new.database)

@@ -1,92 +1,121 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Takes and releases a lock in the cluster; several that try at once are told apart by the server alone."""
+"""Takes and releases a lock; several that try at once are told apart by the place it lies at alone."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import secrets
 import socket
-from collections.abc import Mapping
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from .._kubernetes.client import MERGE_PATCH, ApiError, Cluster, path_of
-from .._module import RollbackError
-from .lock import Holder, Lease, may_take, refusal, spec
+from .lock import FREE, RENEWALS, Holder, Lease, held_by, may_take, refusal
+from .shelf import Shelf
 
-COLLECTION = "/apis/coordination.k8s.io/v1/leases"
+PAUSE = 0.5  # seconds between two looks at a lock that somebody else holds
 
 
 class Latch:
-    """A lock in a cluster."""
+    """One lock, as somebody who wants it sees it."""
 
-    def __init__(self, cluster: Cluster, namespace: str, name: str) -> None:
-        self.cluster = cluster
-        self.name = name
-        self.collection = path_of(COLLECTION, namespace)
-        self.path = path_of(COLLECTION, namespace, name)
+    def __init__(self, shelf: Shelf, progress: Callable[[str], None]) -> None:
+        self._shelf = shelf
+        self._progress = progress
 
-    def take(self, me: Holder, duration: int, take_over: bool, check_mode: bool) -> dict[str, Any]:
-        """Hold the lock as ``me``; RollbackError when somebody else does or was faster."""
-        body = self._read()
-        lease = Lease.from_object(body) if body else None
-        why = may_take(lease, me, datetime.now(UTC), is_alive(lease.holder) if lease else None, take_over)
+    def take(self, me: str, duration: int, take_over: bool, check_mode: bool) -> dict[str, Any]:
+        """Hold the lock as ``me``; RollbackError when somebody else does or was faster.
+
+        Where nobody can know whether the holder lives, the lock is watched for the duration it was taken for.
+        """
+        lease = self._shelf.read()
+        alive = is_alive(lease.holder) if lease and lease.holder else None
+        why = may_take(lease, me, alive, take_over)
         if why is None and lease:
-            raise refusal(lease, self.name)
-        wanted = spec(lease, me, datetime.now(UTC), duration)
+            if alive or check_mode:
+                raise refusal(lease, self._shelf.name)
+            lease, why = self._watch(lease)
+        wanted = held_by(me, lease, datetime.now(UTC), duration)
         if not check_mode:
-            self._write(body, wanted)
-        result = {"holder": str(me), "token": wanted["leaseTransitions"], "why": why}
-        return {"changed": why != "mine", **result}
+            self._shelf.write(lease, wanted)
+        return {"changed": why != "mine", "holder": me, "token": wanted["leaseTransitions"], "why": why}
 
-    def release(self, me: Holder, check_mode: bool) -> dict[str, Any]:
+    def release(self, me: str, check_mode: bool) -> dict[str, Any]:
         """Give the lock up if it is ours; somebody else's is left alone."""
-        body = self._read()
-        lease = Lease.from_object(body) if body else None
-        if body is None or lease is None or lease.holder != str(me):
+        lease = self._shelf.read()
+        if lease is None or lease.holder != me:
             return {"changed": False, "holder": lease.holder if lease else ""}
         if not check_mode:
-            self._write(body, {"holderIdentity": None, "acquireTime": None, "renewTime": None})
+            self._shelf.write(lease, FREE)
         return {"changed": True, "holder": ""}
 
-    def _read(self) -> dict[str, Any] | None:
-        try:
-            return self.cluster.get(self.path)
-        except ApiError as error:
-            if error.status == 404:
-                return None
-            raise
+    def _watch(self, lease: Lease) -> tuple[Lease | None, str]:
+        """Look for a sign of life; raises the refusal when there is one."""
+        self._progress(
+            f"{Holder.parse(lease.holder).told} holds the lock {self._shelf.name}; watching for {lease.duration} s "
+            "whether it is alive"
+        )
+        deadline = time.monotonic() + lease.duration
+        while time.monotonic() < deadline:
+            time.sleep(min(PAUSE, lease.duration / RENEWALS))
+            now = self._shelf.read()
+            if now is None or not now.holder:
+                return now, "free"
+            if now.version != lease.version:
+                raise refusal(now, self._shelf.name)
+        return lease, "expired"
 
-    def _write(self, body: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> None:
-        """Write only onto what was read: of several that try at once, the server lets one through."""
-        try:
-            if body is None:
-                self.cluster.create(
-                    self.collection,
-                    {
-                        "apiVersion": "coordination.k8s.io/v1",
-                        "kind": "Lease",
-                        "metadata": {"name": self.name},
-                        "spec": dict(wanted),
-                    },
-                )
-            else:
-                version = {"resourceVersion": body["metadata"]["resourceVersion"]}
-                self.cluster.patch(self.path, {"metadata": version, "spec": dict(wanted)}, content_type=MERGE_PATCH)
-        except ApiError as error:
-            if error.status != 409:
-                raise
-            raise RollbackError(f"somebody else took the lock {self.name} at the same moment; run again") from error
+
+def name_of(caller: str) -> str:
+    """What ``caller`` (``user@host/pid``) is called in a lock; without a process it is never the same twice."""
+    who = Holder.parse(caller)
+    if who.pid is None:
+        return str(Holder(who.user, who.host, None, secrets.token_hex(8)))
+    return str(Holder(who.user, who.host, who.pid, _place(), _process(who.pid)[0]))
 
 
 def is_alive(holder: str) -> bool | None:
-    """Whether the holder's process runs; None when it is not a process of this machine."""
+    """Whether the holder's process runs; None when it is stopped, or not a process that can be seen from here."""
     owner = Holder.parse(holder)
-    if owner.host != socket.gethostname() or owner.pid is None:
+    if owner.pid is None or owner.host != socket.gethostname() or owner.place != _place():
         return None
-    try:
-        os.kill(owner.pid, 0)
-    except ProcessLookupError:
+    start, state = _process(owner.pid)
+    if start != owner.start or state in ("Z", "X"):
         return False
+    return None if state in ("T", "t") else True
+
+
+def _place() -> str:
+    """Names this boot of this machine, and the process ids that are seen here."""
+    try:
+        marks = Path("/proc/sys/kernel/random/boot_id").read_text() + str(Path("/proc/self/ns/pid").stat().st_ino)
+    except OSError:  # not Linux: the host's name has to do
+        marks = socket.gethostname()
+    return hashlib.sha256(marks.encode()).hexdigest()[:8]
+
+
+def _process(pid: int) -> tuple[str, str]:
+    """When a process began (in the kernel's ticks) and its state; empty where it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return _process_elsewhere(pid)
+    except OSError:
+        return "", ""
+    return fields[19], fields[0]
+
+
+def _process_elsewhere(pid: int) -> tuple[str, str]:
+    """The same without ``/proc``."""
+    if Path("/proc/self").exists():
+        return "", ""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return "gone", ""
     except PermissionError:
-        return True
-    return True
+        pass
+    return "", "R"

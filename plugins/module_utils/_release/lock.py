@@ -1,80 +1,100 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lock: a Lease that lets one rollback of a service run at a time, and says who holds it."""
+"""The lock as data and decisions: who holds it, whether it may be taken, and what a new holder writes into it.
+
+Clocks of different machines are never compared. The times in a lock are for people; whether a holder is alive is told
+by watching for a whole duration, on one's own clock, that nothing changes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from .._module import RollbackError
 
+RENEWALS = 4
+"""How often a holder renews within one duration: three may fail before anybody else may take the lock."""
+
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lock: written as ``user@host/pid``, the process id being that of the control process."""
+    """Who holds a lock, written as ``user@host/pid-place-start``.
+
+    ``place`` stands for the machine's boot and its process ids (a container has its own), ``start`` for when the
+    process began: with them a process id names one process for ever.
+    """
 
     user: str
     host: str
     pid: int | None = None
+    place: str = ""
+    start: str = ""
 
     def __str__(self) -> str:
+        marks = "".join(f"-{mark}" for mark in (self.place, self.start) if mark)
+        return f"{self.user}@{self.host}" + (f"/{self.pid or ''}{marks}" if self.pid or marks else "")
+
+    @property
+    def told(self) -> str:
+        """As people are told: ``user@host/pid``."""
         return f"{self.user}@{self.host}" + (f"/{self.pid}" if self.pid else "")
 
     @classmethod
     def parse(cls, text: str) -> Holder:
         """Read the written form; text of another tool becomes a user without a process."""
-        who, _, pid = text.rpartition("/")
-        known = bool(who) and pid.isdecimal()
-        user, _, host = (who if known else text).partition("@")
-        return cls(user, host, int(pid) if known else None)
+        who, _unused, process = text.rpartition("/")
+        pid, _unused, marks = process.partition("-")
+        known = bool(who) and (pid.isdecimal() or (not pid and bool(marks)))
+        user, _unused, host = (who if known else text).partition("@")
+        if not known:
+            return cls(user, host)
+        place, _unused, start = marks.partition("-")
+        return cls(user, host, int(pid) if pid else None, place, start)
 
 
 @dataclass(frozen=True)
 class Lease:
-    """What a Lease object says; times are aware, the duration is in seconds."""
+    """What a lock says. ``holder`` is empty while it is free; ``token`` grows with every change of holder.
+
+    Times are aware and come from the holder's clock; ``duration`` is in seconds; ``version`` changes with every write.
+    """
 
     holder: str
-    renewed_at: datetime
     acquired_at: datetime
+    renewed_at: datetime
     duration: int
-    transitions: int
-    resource_version: str
-
-    @property
-    def expires_at(self) -> datetime:
-        """When the holder counts as gone."""
-        return self.renewed_at + timedelta(seconds=self.duration)
+    token: int
+    version: str
 
     @classmethod
-    def from_object(cls, body: Mapping[str, Any]) -> Lease | None:
-        """Read a Lease object; one without a holder is free, and None."""
-        spec = body.get("spec") or {}
-        if not spec.get("holderIdentity"):
-            return None
+    def from_spec(cls, spec: Mapping[str, Any], version: str) -> Lease:
+        """Read the ``spec`` of a Lease object."""
         renewed = _moment(spec.get("renewTime") or spec.get("acquireTime") or "1970-01-01T00:00:00Z")
         return cls(
-            holder=spec["holderIdentity"],
-            renewed_at=renewed,
+            holder=spec.get("holderIdentity") or "",
             acquired_at=_moment(spec["acquireTime"]) if spec.get("acquireTime") else renewed,
-            duration=int(spec.get("leaseDurationSeconds") or 0),
-            transitions=int(spec.get("leaseTransitions") or 0),
-            resource_version=body["metadata"]["resourceVersion"],
+            renewed_at=renewed,
+            duration=max(1, int(spec.get("leaseDurationSeconds") or 0)),
+            token=int(spec.get("leaseTransitions") or 0),
+            version=version,
         )
 
+    def is_due(self, now: datetime) -> bool:
+        """Whether its holder, by whose clock ``now`` is, should renew it."""
+        return not 0 <= (now - self.renewed_at).total_seconds() < self.duration / RENEWALS
 
-def may_take(lease: Lease | None, me: Holder, now: datetime, alive: bool | None, take_over: bool) -> str | None:
-    """Why ``me`` may hold the lock now: free, mine, expired, dead or taken over; None when another one holds it.
 
-    ``alive`` tells whether the holder's process still runs; None when it ran on another machine.
+def may_take(lease: Lease | None, me: str, alive: bool | None, take_over: bool) -> str | None:
+    """Why ``me`` may hold the lock now: free, mine, dead or taken over; None when another one holds it.
+
+    ``alive`` tells whether the holder's process runs; None when that cannot be known from here.
     """
-    if lease is None:
+    if lease is None or not lease.holder:
         return "free"
-    if lease.holder == str(me):
+    if lease.holder == me:
         return "mine"
-    if now > lease.expires_at:
-        return "expired"
     if alive is False:
         return "dead"
     return "taken over" if take_over else None
@@ -82,25 +102,41 @@ def may_take(lease: Lease | None, me: Holder, now: datetime, alive: bool | None,
 
 def refusal(lease: Lease, name: str) -> RollbackError:
     """Who is at work, since when, and how to go on if they are not."""
+    told = Holder.parse(lease.holder).told
     return RollbackError(
-        f"{lease.holder} holds the lock {name} since {lease.acquired_at:%Y-%m-%d %H:%M:%S} UTC "
-        f"(until {lease.expires_at:%H:%M:%S} UTC unless renewed): another rollback is running. "
-        "If that one is known to be dead, run again with -e checklist_take_over=true",
+        f"{told} holds the lock {name} since {lease.acquired_at:%Y-%m-%d %H:%M:%S} UTC "
+        f"(renewed at {lease.renewed_at:%H:%M:%S} UTC by its clock): another rollback is running. "
+        f"One that is dead is found out within {lease.duration} s by running again; if it is known to be dead, "
+        "or has to be stopped, run again with -e checklist_take_over=true",
         holder=lease.holder,
     )
 
 
-def spec(lease: Lease | None, me: Holder, now: datetime, duration: int) -> dict[str, Any]:
-    """The spec of a Lease that ``me`` holds from ``now`` on; the transitions are the fencing token."""
-    mine = lease is not None and lease.holder == str(me)
-    transitions = lease.transitions + (not mine) if lease else 1
+def lost(lease: Lease | None, name: str) -> RollbackError:
+    """The lock is not ours any more: nothing may be written."""
+    if lease is None or not lease.holder:
+        told = f"the lock {name} was released or deleted"
+    else:
+        told = (
+            f"{Holder.parse(lease.holder).told} took the lock {name} over at {lease.acquired_at:%Y-%m-%d %H:%M:%S} UTC"
+        )
+    return RollbackError(f"{told}, so this run has stopped and writes nothing any more", lock_lost=True)
+
+
+def held_by(holder: str, lease: Lease | None, now: datetime, duration: int) -> dict[str, Any]:
+    """The spec of a Lease that ``holder`` holds from ``now`` on; the transitions are the fencing token."""
+    mine = lease is not None and lease.holder == holder
     return {
-        "holderIdentity": str(me),
+        "holderIdentity": holder,
         "leaseDurationSeconds": duration,
         "acquireTime": _text(lease.acquired_at if lease and mine else now),
         "renewTime": _text(now),
-        "leaseTransitions": transitions,
+        "leaseTransitions": (lease.token if lease else 0) + (not mine),
     }
+
+
+FREE: Mapping[str, Any] = {"holderIdentity": None, "acquireTime": None, "renewTime": None}
+"""The change that releases a lock; its token stays, so that the next one is larger."""
 
 
 def _text(moment: datetime) -> str:

@@ -7,17 +7,25 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from .._module import RollbackError
 
-RUNNING, COMPLETED, FAILED = "running", "completed", "failed"
+RUNNING, COMPLETED, FAILED, ABORTED = "running", "completed", "failed", "aborted"
+ENDED = (COMPLETED, ABORTED)
 STARTED, DONE = "started", "done"
 
 
 def timestamp(moment: datetime) -> str:
     """RFC 3339 in UTC with milliseconds, as it stands in records and reports."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Loader(Protocol):
+    """Something that knows run records."""
+
+    def load(self) -> list[RunRecord]:
+        """All of them."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,12 @@ def unfinished(records: Iterable[RunRecord], release: str, environment: str) -> 
     """The newest record of this rollback that did not end well, if there is one: a re-run goes on with it."""
     mine = [record for record in records if (record.release, record.environment) == (release, environment)]
     newest = max(mine, key=lambda record: record.opened_at, default=None)
-    return newest if newest and newest.status != COMPLETED else None
+    return newest if newest and newest.status not in ENDED else None
+
+
+def current(params: Mapping[str, Any], store: Loader) -> RunRecord | None:
+    """The unfinished record of the release and environment that a module's parameters name."""
+    return unfinished(store.load(), params["release"], params["environment"])
 
 
 def new_id(release: str, now: datetime) -> str:
@@ -110,11 +123,17 @@ def remember(record: RunRecord, notices: Sequence[str], facts: Mapping[str, Any]
 
 def close(record: RunRecord, outcome: str, now: datetime) -> RunRecord:
     """End the record; steps that were under way when a rollback failed are marked failed."""
-    if outcome not in (COMPLETED, FAILED):
-        raise RollbackError(f"a run record ends as {COMPLETED} or {FAILED}, not as {outcome!r}")
+    if outcome not in (COMPLETED, FAILED, ABORTED):
+        raise RollbackError(f"a run record ends as {COMPLETED}, {FAILED} or {ABORTED}, not as {outcome!r}")
     at = timestamp(now)
     steps = tuple(
-        replace(step, status=FAILED, ended_at=at) if step.status == STARTED and outcome == FAILED else step
+        replace(step, status=FAILED, ended_at=at) if step.status == STARTED and outcome != COMPLETED else step
         for step in record.steps
     )
     return replace(record, status=outcome, closed_at=at, steps=steps)
+
+
+def to_prune(records: Iterable[RunRecord], environment: str, keep: int) -> list[RunRecord]:
+    """Records of ``environment`` that have ended well and are not among the ``keep`` newest of it."""
+    mine = sorted((one for one in records if one.environment == environment), key=lambda one: one.opened_at)
+    return [one for one in mine[: max(0, len(mine) - keep)] if one.status in ENDED]

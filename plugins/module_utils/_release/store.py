@@ -3,21 +3,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from .._kubernetes.adapter import connect
-from .._kubernetes.client import MERGE_PATCH, ApiServer, Cluster, path_of
-from .._module import RollbackError
+from .._kubernetes.client import MERGE_PATCH, ApiError, ApiServer, Cluster, path_of
+from .._module import RollbackError, unfenced
 from .record import RunRecord, object_name
 
 COLLECTION = "/api/v1/configmaps"
-LABELS = {"app.kubernetes.io/managed-by": "octalume.rollback", "app.kubernetes.io/component": "run-record"}
-LARGEST = 900_000  # bytes; a ConfigMap may hold 1 MiB in all
+MANAGED = {"app.kubernetes.io/managed-by": "octalume.rollback"}
+LABELS = {**MANAGED, "app.kubernetes.io/component": "run-record"}
+PART_LABELS = {**MANAGED, "app.kubernetes.io/component": "run-record-part"}
+LARGEST = 900_000  # bytes in one object; a ConfigMap may hold 1 MiB in all
+PARTS = 20
+"""The most objects of one record. Larger ones are no journals: something has written its data into it."""
+KEY = "record.json"
 
 
 class Store(Protocol):
@@ -29,22 +36,26 @@ class Store(Protocol):
     def save(self, record: RunRecord) -> None:
         """Write one record durably, in whole or not at all."""
 
+    def remove(self, record: RunRecord) -> None:
+        """Forget one record."""
+
     def where(self, record: RunRecord) -> str:
         """How a person finds the record."""
 
 
 def _text(record: RunRecord) -> str:
     text = json.dumps(record.to_json(), indent=2)
-    if len(text.encode()) > LARGEST:
-        raise RollbackError(f"run record {record.id} is larger than {LARGEST} bytes")
+    if len(text) > LARGEST * PARTS:
+        raise RollbackError(f"run record {record.id} is larger than {LARGEST * PARTS} bytes; see what its facts hold")
     return text
 
 
 class FileStore:
     """Records as JSON files, one each, readable by their owner alone."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, fence: Callable[[], None] = unfenced) -> None:
         self.directory = directory
+        self._fence = fence
 
     def _path(self, record: RunRecord) -> Path:
         return self.directory / f"{object_name(record.id)}.json"
@@ -63,6 +74,7 @@ class FileStore:
         """Write beside, flush to disk, rename: a crash leaves the old record or the new one."""
         path = self._path(record)
         temporary = ""
+        self._fence()
         try:
             self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor, temporary = tempfile.mkstemp(dir=self.directory, prefix=f".{path.name}.")
@@ -71,49 +83,119 @@ class FileStore:
                 file.flush()
                 os.fsync(file.fileno())
             Path(temporary).replace(path)
+            _sync(self.directory)
         except OSError as error:
             if temporary:
                 Path(temporary).unlink(missing_ok=True)
             raise RollbackError(f"the run record cannot be written to {path}: {error.strerror}") from error
+
+    def remove(self, record: RunRecord) -> None:
+        """Delete the file."""
+        self._fence()
+        self._path(record).unlink(missing_ok=True)
 
     def where(self, record: RunRecord) -> str:
         """The file's path."""
         return str(self._path(record))
 
 
-class ConfigMapStore:
-    """Records as ConfigMaps, one each; a write on top of somebody else's is refused by its resourceVersion."""
+def _sync(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
-    def __init__(self, cluster: Cluster, namespace: str) -> None:
+
+@dataclass(frozen=True)
+class _Known:
+    """What the server has of a record: the version of its ConfigMap, and the names of its parts."""
+
+    version: str
+    parts: tuple[str, ...]
+
+
+class ConfigMapStore:
+    """Records as ConfigMaps, one each; a write on top of somebody else's is refused by its resourceVersion.
+
+    A record that is too large for one lies in parts. Parts are named by their content and written first; the ConfigMap
+    that lists them comes last, in one write, so a crash leaves the old record or the new one.
+    """
+
+    def __init__(self, cluster: Cluster, namespace: str, largest: int = LARGEST) -> None:
         self.cluster = cluster
         self.namespace = namespace
-        self.versions: dict[str, str] = {}
+        self.largest = largest
+        self._known: dict[str, _Known] = {}
 
     def load(self) -> list[RunRecord]:
         """Every record of the namespace, found by its labels."""
         selector = ",".join(f"{key}={value}" for key, value in LABELS.items())
-        answer = self.cluster.get(path_of(COLLECTION, self.namespace), {"labelSelector": selector})
-        records = []
-        for item in answer["items"]:
-            record = RunRecord.from_json(json.loads(item["data"]["record.json"]))
-            self.versions[record.id] = item["metadata"]["resourceVersion"]
-            records.append(record)
-        return records
+        answer = self.cluster.get(self._collection, {"labelSelector": selector})
+        return [self._read(item) for item in answer["items"]]
+
+    def _read(self, item: Mapping[str, Any]) -> RunRecord:
+        name, data = item["metadata"]["name"], item.get("data") or {}
+        parts = tuple(json.loads(data.get("parts", "[]")))
+        try:
+            text = (
+                data[KEY] if not parts else "".join(self.cluster.get(self._path(part))["data"][KEY] for part in parts)
+            )
+            record = RunRecord.from_json(json.loads(text))
+        except (ValueError, TypeError, KeyError) as error:
+            raise RollbackError(
+                f"configmap/{name} in {self.namespace} is not a run record: {error!r}; look at it, and delete it to go "
+                f"on without it: kubectl -n {self.namespace} get configmap {name} -o yaml"
+            ) from error
+        self._known[record.id] = _Known(item["metadata"]["resourceVersion"], parts)
+        return record
 
     def save(self, record: RunRecord) -> None:
         """Create the record's ConfigMap, or change the version of it that was read."""
-        name = object_name(record.id)
-        known = self.versions.get(record.id)
-        data = {"record.json": _text(record)}
+        known = self._known.get(record.id)
+        text, name = _text(record), object_name(record.id)
+        parts = self._write_parts(name, text) if len(text) > self.largest else {}
+        data = {"parts": json.dumps(list(parts)), KEY: ""} if parts else {"parts": "[]", KEY: text}
         if known is None:
-            metadata = {"name": name, "namespace": self.namespace, "labels": LABELS}
-            body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
-            answer = self.cluster.create(path_of(COLLECTION, self.namespace), body)
+            answer = self.cluster.create(self._collection, self._body(name, LABELS, data))
         else:
-            change = {"metadata": {"resourceVersion": known}, "data": data}
-            path = path_of(COLLECTION, self.namespace, name)
-            answer = self.cluster.patch(path, change, content_type=MERGE_PATCH)
-        self.versions[record.id] = answer["metadata"]["resourceVersion"]
+            change = {"metadata": {"resourceVersion": known.version}, "data": data}
+            answer = self.cluster.patch(self._path(name), change, content_type=MERGE_PATCH)
+        self._known[record.id] = _Known(answer["metadata"]["resourceVersion"], tuple(parts))
+        self._delete(set(known.parts if known else ()) - set(parts))
+
+    def _write_parts(self, name: str, text: str) -> dict[str, str]:
+        """Write what is not there yet; content by name."""
+        chunks = [text[start : start + self.largest] for start in range(0, len(text), self.largest)]
+        parts = {f"{name}.{hashlib.sha256(chunk.encode()).hexdigest()[:16]}": chunk for chunk in chunks}
+        for part, chunk in parts.items():
+            try:
+                self.cluster.create(self._collection, self._body(part, PART_LABELS, {KEY: chunk}))
+            except ApiError as error:
+                if error.status != 409:  # it is there, and says the same
+                    raise
+        return parts
+
+    def remove(self, record: RunRecord) -> None:
+        """Delete the ConfigMap, then its parts."""
+        self.cluster.delete(self._path(object_name(record.id)))
+        known = self._known.pop(record.id, None)
+        self._delete(known.parts if known else ())
+
+    def _delete(self, names: Sequence[str] | set[str]) -> None:
+        for name in names:
+            self.cluster.delete(self._path(name))
+
+    @property
+    def _collection(self) -> str:
+        return path_of(COLLECTION, self.namespace)
+
+    def _path(self, name: str) -> str:
+        return path_of(COLLECTION, self.namespace, name)
+
+    def _body(self, name: str, labels: Mapping[str, str], data: Mapping[str, str]) -> dict[str, Any]:
+        metadata = {"name": name, "namespace": self.namespace, "labels": dict(labels)}
+        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": dict(data)}
 
     def where(self, record: RunRecord) -> str:
         """The command that shows it."""
@@ -128,8 +210,8 @@ STORE_ARGUMENTS: dict[str, Any] = {
 """Options that choose the store, for the modules that use it; documented by the fragment ``record``."""
 
 
-def open_store(params: Mapping[str, Any]) -> Store:
+def open_store(params: Mapping[str, Any], fence: Callable[[], None] = unfenced) -> Store:
     """The store that a module's parameters choose."""
     if params.get("directory"):
-        return FileStore(Path(params["directory"]))
-    return ConfigMapStore(ApiServer(connect(params)), params["namespace"])
+        return FileStore(Path(params["directory"]), fence)
+    return ConfigMapStore(ApiServer(connect(params), fence=fence), params["namespace"])

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from .._module import RollbackError
+from .._module import RollbackError, unfenced
 from .errors import LEADERLESS, UPGRADING, Conflict, NoAnswer, VaultProblem, explain, unreachable
 from .model import Reading, Rights, Target
 from .plan import canonical
@@ -80,12 +80,14 @@ class VaultStore:
         timeout: float,
         notice: Callable[[str], None],
         patience: float = PATIENCE,
+        fence: Callable[[], None] = unfenced,
     ) -> None:
         self.transport = transport
         self.url = url
         self.timeout = timeout
         self.notice = notice
         self.patience = patience
+        self.fence = fence
 
     def require_version_2(self, target: Target) -> None:
         """Raise unless the secret is in a KV version 2 engine."""
@@ -161,9 +163,12 @@ class VaultStore:
     def _call(self, method: str, path: str, body: Any = None, query: str = "", accept: Sequence[int] = ()) -> Answer:
         """Send one request; wait out rate limits and elections; raise what any other status means."""
         backoff = Backoff(self.url, self.notice, self.patience)
-        answer = self._send(method, f"v1/{quote(path)}{query}", body)
-        while passing(answer.status, answer.errors) and backoff.wait(answer.status, answer.retry_after):
+        while True:
+            if body is not None:
+                self.fence()
             answer = self._send(method, f"v1/{quote(path)}{query}", body)
+            if not passing(answer.status, answer.errors) or not backoff.wait(answer.status, answer.retry_after):
+                break
         if answer.status < 300 or answer.status in accept:
             return answer
         health = self._send("get", "v1/sys/health").status if answer.status == 503 else 0

@@ -122,7 +122,9 @@ def session(call: Call) -> Iterator[VaultStore]:
     _authenticate(call, adapter, client)
     notice = _notice(call, params["retry_action"])
     try:
-        yield VaultStore(RawAdapter.from_adapter(client.adapter), client.url, params["timeout"], notice)
+        yield VaultStore(
+            RawAdapter.from_adapter(client.adapter), client.url, params["timeout"], notice, fence=call.fence
+        )
     finally:
         if params["auth_method"] not in BORROWED:
             _revoke(call, client)

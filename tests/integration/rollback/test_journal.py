@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, RollbackError
+from ansible_collections.octalume.rollback.plugins.module_utils._release.fence import fence_of
+from ansible_collections.octalume.rollback.plugins.module_utils._release.lease import name_of
 from ansible_collections.octalume.rollback.plugins.modules import (
     rollback_lock,
     rollback_record,
@@ -21,7 +26,8 @@ from tests.sandbox.fixtures import Sandbox
 
 pytestmark = pytest.mark.sandbox
 
-LOCK = {"state": "present", "name": "rollback-shop", "duration": 60, "take_over": False}
+DANA, KIM = "dana@far-away/1-x-1", "kim@elsewhere/2-y-1"
+LOCK = {"state": "present", "name": "rollback-shop", "duration": 4, "take_over": False, "directory": None}
 RECORD = {
     "state": "open",
     "release": "1.4.2",
@@ -35,55 +41,109 @@ RECORD = {
 }
 
 
-def ask(sandbox: Sandbox, module: Any, caller: str = "dana@far-away/1", check_mode: bool = False, **params: Any) -> Any:
+def login(sandbox: Sandbox) -> dict[str, Any]:
+    """How to reach the cluster."""
+    return {"kubeconfig": sandbox.endpoints["kubernetes"]["kubeconfig"]}
+
+
+def ask(sandbox: Sandbox, module: Any, caller: str = DANA, check_mode: bool = False, **params: Any) -> Any:
     """What a module answers."""
-    place = {"kubeconfig": sandbox.endpoints["kubernetes"]["kubeconfig"], "namespace": sandbox.endpoints["namespace"]}
+    place = {**login(sandbox), "namespace": sandbox.endpoints["namespace"]}
     return module.run(Call(params={**place, **params}, caller=caller, check_mode=check_mode))
+
+
+def hold(sandbox: Sandbox, holder: str = DANA, **params: Any) -> Any:
+    """Take the lock as ``holder``."""
+    return ask(sandbox, rollback_lock, **{**LOCK, "holder": holder, **params})
 
 
 def test_of_many_at_once_exactly_one_gets_the_lock(sandbox: Sandbox) -> None:
     def attempt(number: int) -> str:
         try:
-            return str(ask(sandbox, rollback_lock, f"person{number}@far-away/1", **LOCK)["holder"])
+            return str(hold(sandbox, f"person{number}@far-away/1-x-1", duration=60, take_over=number == 99)["why"])
         except RollbackError as error:
             return error.message
 
+    # One that comes later watches whether the winner renews; here it does, at once.
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(attempt, range(8)))
-    winners = [answer for answer in answers if answer.endswith("@far-away/1")]
-    losers = [answer for answer in answers if "holds the lock" in answer or "at the same moment" in answer]
-    assert [len(winners), len(losers)] == [1, 7], answers
+        waiting = [pool.submit(attempt, number) for number in range(8)]
+        winner = next(one for one in as_completed(waiting) if one.result() == "free")
+        holder = sandbox.cluster.get("Lease", "rollback-shop")["spec"]["holderIdentity"]
+        hold(sandbox, holder, duration=60)
+        answers = [one.result() for one in waiting if one is not winner]
+    assert all("holds the lock" in answer or "at the same moment" in answer for answer in answers), answers
+    assert len(answers) == 7
 
 
 def test_the_lock_is_renewed_by_its_holder_and_released_by_nobody_else(sandbox: Sandbox) -> None:
-    first = ask(sandbox, rollback_lock, **LOCK)
-    again = ask(sandbox, rollback_lock, **LOCK)
+    first, again = hold(sandbox), hold(sandbox)
     assert (first["why"], again["why"], again["changed"]) == ("free", "mine", False)
-    stranger = ask(sandbox, rollback_lock, "kim@elsewhere/2", **{**LOCK, "state": "absent"})
-    assert stranger == {"changed": False, "holder": "dana@far-away/1"}
-    with pytest.raises(RollbackError, match="dana@far-away/1 holds the lock rollback-shop since"):
-        ask(sandbox, rollback_lock, "kim@elsewhere/2", **LOCK)
-    taken = ask(sandbox, rollback_lock, "kim@elsewhere/2", **{**LOCK, "take_over": True})
+    stranger = hold(sandbox, KIM, state="absent")
+    assert stranger == {"changed": False, "holder": DANA}
+    taken = hold(sandbox, KIM, take_over=True)
     assert (taken["why"], taken["token"]) == ("taken over", first["token"] + 1)
-    assert ask(sandbox, rollback_lock, "kim@elsewhere/2", **{**LOCK, "state": "absent"})["changed"] is True
-    assert ask(sandbox, rollback_lock, **LOCK)["why"] == "free"
+    assert hold(sandbox, KIM, state="absent")["changed"] is True
+    free = hold(sandbox)
+    assert (free["why"], free["token"]) == ("free", taken["token"] + 1)
 
 
-def test_a_lock_of_a_process_that_has_ended_is_taken(sandbox: Sandbox) -> None:
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    ask(sandbox, rollback_lock, f"dana@{socket.gethostname()}/{ended.pid}", **LOCK)
-    assert ask(sandbox, rollback_lock, "kim@elsewhere/2", **LOCK)["why"] == "dead"
+def test_a_holder_that_renews_keeps_the_lock_and_a_silent_one_loses_it_whatever_the_clocks_say(
+    sandbox: Sandbox,
+) -> None:
+    fence = fence_of({**hold(sandbox)["fence"], "connection": login(sandbox)})
+    fence.keep()
+    with pytest.raises(RollbackError, match="dana@far-away/1 holds the lock rollback-shop since"):
+        hold(sandbox, KIM)
+    fence.stop()
+    # Its clock is an hour ahead: by the clocks alone the lock would be held for an hour more.
+    ahead = {"spec": {"renewTime": f"{datetime.now(UTC) + timedelta(hours=1):%Y-%m-%dT%H:%M:%S.%fZ}"}}
+    path = sandbox.cluster.path("Lease", "rollback-shop")
+    sandbox.cluster.call("PATCH", path, ahead, "application/merge-patch+json")
+    started = time.monotonic()
+    assert hold(sandbox, KIM)["why"] == "expired"
+    assert time.monotonic() - started >= LOCK["duration"]
+
+
+def test_a_lock_of_a_process_that_has_ended_is_taken_at_once(sandbox: Sandbox) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    hold(sandbox, name_of(f"dana@{socket.gethostname()}/{ended.pid}"), duration=600)
+    ended.communicate()
+    assert hold(sandbox, KIM)["why"] == "dead"
+
+
+def test_a_process_that_is_at_work_here_is_told_at_once(sandbox: Sandbox) -> None:
+    hold(sandbox, name_of(f"dana@{socket.gethostname()}/{os.getpid()}"), duration=600)
+    with pytest.raises(RollbackError, match=f"/{os.getpid()} holds the lock"):
+        hold(sandbox, KIM)
 
 
 def test_check_mode_takes_no_lock(sandbox: Sandbox) -> None:
-    assert ask(sandbox, rollback_lock, check_mode=True, **LOCK)["changed"] is True
-    assert ask(sandbox, rollback_lock, "kim@elsewhere/2", **LOCK)["why"] == "free"
+    assert ask(sandbox, rollback_lock, check_mode=True, **LOCK, holder=DANA)["changed"] is True
+    assert hold(sandbox, KIM)["why"] == "free"
+
+
+def test_a_record_too_large_for_one_object_lies_in_several_and_is_pruned_with_them(sandbox: Sandbox) -> None:
+    ask(sandbox, rollback_record, **RECORD)
+    for size in (1_900_000, 1_000_000):
+        noted = {**RECORD, "state": "noted", "facts": {"log": "x" * size}}
+        assert len(ask(sandbox, rollback_record, **noted)["record"]["facts"]["log"]) == size
+    where = {"release": "1.4.2", "environment": "here", "directory": None}
+    (kept,) = ask(sandbox, rollback_record_info, **where)["records"]
+    assert len(kept["facts"]["log"]) == 1_000_000
+    labels = "app.kubernetes.io/component=run-record-part"
+    assert len(sandbox.cluster.items("ConfigMap", labels)) == 2
+    ask(sandbox, rollback_record, **{**RECORD, "state": "completed"})
+    time.sleep(1.1)  # a record is named by the second it was opened in
+    newer = ask(sandbox, rollback_record, **RECORD)["record"]["id"]
+    ended = ask(sandbox, rollback_record, **{**RECORD, "state": "aborted", "keep": 1})
+    assert ended["pruned"] == [kept["id"]]
+    assert [one["id"] for one in ask(sandbox, rollback_record_info, **where)["records"]] == [newer]
+    assert sandbox.cluster.items("ConfigMap", labels) == []
 
 
 def test_an_unfinished_record_is_found_and_taken_up_from_another_machine(sandbox: Sandbox) -> None:
     opened = ask(sandbox, rollback_record, **RECORD)
-    assert (opened["resumed"], opened["record"]["opened_by"]) == (False, "dana@far-away/1")
+    assert (opened["resumed"], opened["record"]["opened_by"]) == (False, DANA)
     noted = {**RECORD, "state": "noted", "steps": [{"name": "backup", "status": "done", "details": {"size": 7}}]}
     ask(sandbox, rollback_record, **noted)
     where = {"release": "1.4.2", "environment": "here", "directory": None}

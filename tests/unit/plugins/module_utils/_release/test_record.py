@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
 from ansible_collections.octalume.rollback.plugins.module_utils._release.record import (
     RunRecord,
+    Step,
     close,
     new_id,
     note,
@@ -19,6 +20,7 @@ from ansible_collections.octalume.rollback.plugins.module_utils._release.record 
     remember,
     resume,
     timestamp,
+    to_prune,
     unfinished,
 )
 from ansible_collections.octalume.rollback.plugins.module_utils._release.store import FileStore
@@ -147,6 +149,21 @@ def test_a_record_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> N
         FileStore(blocked).save(a_record())
 
 
-def test_a_record_too_large_for_a_configmap_is_refused(tmp_path: Path) -> None:
+def test_a_record_that_is_no_journal_any_more_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RollbackError, match="is larger than"):
-        FileStore(tmp_path).save(a_record(facts={"log": "x" * 1_000_000}))
+        FileStore(tmp_path).save(a_record(facts={"log": "x" * 18_000_001}))
+
+
+def test_records_beyond_those_to_keep_are_pruned_if_their_rollback_has_ended_well() -> None:
+    ended = [a_record(id=f"r{day}", opened_at=f"2026-11-0{day}", status="completed") for day in (1, 3, 4)]
+    failed = a_record(id="r2", opened_at="2026-11-02", status="failed")
+    elsewhere = a_record(id="r0", opened_at="2026-10-01", status="completed", environment="elsewhere")
+    found = to_prune([*ended, failed, elsewhere], ended[0].environment, 2)
+    assert [record.id for record in found] == ["r1"]
+
+
+def test_an_aborted_rollback_is_not_taken_up_again() -> None:
+    open_one = a_record(id="r1", steps=(Step("quiesce", "started", "2026-11-01"),))
+    aborted = close(open_one, "aborted", NOON)
+    assert aborted.steps[0].status == "failed"
+    assert unfinished([aborted], aborted.release, aborted.environment) is None

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a lock lies: a Lease of the cluster, or a file where there is no cluster."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from .._kubernetes.adapter import connect
+from .._kubernetes.client import MERGE_PATCH, ApiError, ApiServer, Cluster, path_of
+from .._module import RollbackError
+from .lock import Lease
+
+COLLECTION = "/apis/coordination.k8s.io/v1/leases"
+
+
+class Taken(RollbackError):
+    """Somebody else wrote between our look and our write."""
+
+
+class Shelf(Protocol):
+    """A place that holds one lock and lets one of several writers through."""
+
+    name: str
+
+    def read(self) -> Lease | None:
+        """The lock as it is; None where there has never been one."""
+
+    def write(self, before: Lease | None, spec: Mapping[str, Any]) -> Lease:
+        """Change the lock that was read as ``before``. Raises :class:`Taken` if it is another one by now."""
+
+
+class ClusterShelf:
+    """A Lease; the server tells writers apart by its resourceVersion."""
+
+    def __init__(self, cluster: Cluster, namespace: str, name: str) -> None:
+        self.name = name
+        self._cluster = cluster
+        self._collection = path_of(COLLECTION, namespace)
+        self._path = path_of(COLLECTION, namespace, name)
+
+    def read(self) -> Lease | None:
+        """See :class:`Shelf`."""
+        try:
+            return _lease(self._cluster.get(self._path))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def write(self, before: Lease | None, spec: Mapping[str, Any]) -> Lease:
+        """See :class:`Shelf`."""
+        try:
+            if before is None:
+                kind = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
+                body = {**kind, "metadata": {"name": self.name}, "spec": dict(spec)}
+                return _lease(self._cluster.create(self._collection, body))
+            change = {"metadata": {"resourceVersion": before.version}, "spec": dict(spec)}
+            return _lease(self._cluster.patch(self._path, change, content_type=MERGE_PATCH))
+        except ApiError as error:
+            if error.status != 409:
+                raise
+            raise Taken(f"somebody else took the lock {self.name} at the same moment; run again") from error
+
+
+def _lease(body: Mapping[str, Any]) -> Lease:
+    return Lease.from_spec(body.get("spec") or {}, body["metadata"]["resourceVersion"])
+
+
+class FileShelf:
+    """A file, for one machine or a shared folder; writers are told apart by a lock of the operating system."""
+
+    def __init__(self, directory: Path, name: str) -> None:
+        self.name = name
+        self._path = directory / f"{name}.lock"
+
+    def read(self) -> Lease | None:
+        """See :class:`Shelf`."""
+        try:
+            content = json.loads(self._path.read_text())
+            return Lease.from_spec(content["spec"], str(content["version"]))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RollbackError(f"the lock {self._path} cannot be read: {error}; see whether it is one") from error
+
+    def write(self, before: Lease | None, spec: Mapping[str, Any]) -> Lease:
+        """See :class:`Shelf`."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with self._alone():
+                now = self.read()
+                if (now.version if now else None) != (before.version if before else None):
+                    raise Taken(f"somebody else took the lock {self.name} at the same moment; run again")
+                old = json.loads(self._path.read_text())["spec"] if now else {}
+                new, version = {**old, **spec}, int(now.version) + 1 if now else 1
+                self._replace(json.dumps({"version": version, "spec": new}))
+                return Lease.from_spec(new, str(version))
+        except OSError as error:
+            raise RollbackError(f"the lock {self._path} cannot be written: {error.strerror}") from error
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        beside = os.open(self._path.with_suffix(".lock.writing"), os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(beside, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(beside)
+
+    def _replace(self, text: str) -> None:
+        descriptor, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(self._path)
+
+
+def open_shelf(place: Mapping[str, Any], login: Mapping[str, Any]) -> Shelf:
+    """The lock that ``name`` and ``namespace`` or ``directory`` tell; ``login`` holds the cluster's login options."""
+    if place.get("directory"):
+        return FileShelf(Path(place["directory"]), place["name"])
+    return ClusterShelf(ApiServer(connect(login)), place["namespace"], place["name"])
