@@ -6,12 +6,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 import shutil
 import sys
 import urllib.error
 import urllib.request
 import warnings
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from tests.sandbox.process import LOOPBACK, Process, answers, free_port
 ROOT = Path(__file__).resolve().parents[3]
 BIN = Path(sys.executable).parent
 TOKEN = "token-of-the-alertmanager"
+TASK = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) .*\| TASK \[", re.M)
 NEEDED = {
     "java": "apt-get install --yes openjdk-17-jre-headless",
     "prometheus": "apt-get install --yes prometheus",
@@ -48,7 +51,7 @@ class Rulebook:
         """``name`` of the rulebook in the collection; ``variables`` go to the inventory of its playbooks."""
         self.directory, self.name, self.port = directory, name, free_port()
         self.url = f"http://{LOOPBACK}:{self.port}/alerts"
-        self.decisions = directory / "decisions"
+        self.decisions, self.timed = directory / "decisions", directory / "playbooks.log"
         for folder in ("inventory", "decisions", "records"):
             (directory / folder).mkdir(parents=True)
         local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
@@ -75,7 +78,7 @@ class Rulebook:
         self.process = Process(
             [BIN / "ansible-rulebook", "-r", f"octalume.rollback.{self.name}", *files, *secrets],
             self.directory / "rulebook.log",
-            environment={**path, "ANSIBLE_NOCOLOR": "1", **environment},
+            environment={**path, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOG_PATH": str(self.timed), **environment},
             directory=self.directory,
         )
 
@@ -93,6 +96,11 @@ class Rulebook:
     def log(self) -> str:
         """What it and its playbooks printed."""
         return (self.directory / "rulebook.log").read_text()
+
+    def tasks(self) -> list[float]:
+        """When each task of its playbooks began, in seconds since the epoch."""
+        text = self.timed.read_text() if self.timed.exists() else ""
+        return [datetime.fromisoformat(at.replace(",", ".")).timestamp() for at in TASK.findall(text)]
 
     def decided(self) -> list[dict[str, Any]]:
         """The decisions so far."""

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,50 +16,19 @@ from ansible_collections.octalume.rollback.plugins.filter.prometheus_alert_rules
 
 from tests.integration.eda.rulebook import TOKEN, Rulebook, signature, skip_where_something_lacks
 from tests.integration.http.wire import Asked, Reply, WireServer
+from tests.integration.prometheus.service import HOLD, STEP, TRIGGER, Service, due, patience, watching
 from tests.sandbox.process import wait_until
 from tests.sandbox.prometheus import AlertmanagerServer, PrometheusServer
 
-HOLD = 3.0  # seconds the trigger has to hold
 SECRET = "secret-of-the-sender"
-TRIGGERS = [
-    {
-        "name": "Error Rate",
-        "query": 'sum(rate(requests_total{code="500"}[2s])) / sum(rate(requests_total[2s]))',
-        "fail_if": "> 10%",
-        "for": f"{HOLD:g}s",
-        "step": "500ms",
-    },
-    {"name": "Failures", "query": 'rate(requests_total{code="500"}[2s])', "fail_if": "> 1", "for": f"{HOLD:g}s"},
-]
-
-
-class Service:
-    """Counters of a service, of whose requests a quarter fails while it is broken."""
-
-    def __init__(self) -> None:
-        self.at, self.total, self.errors = time.monotonic(), 0.0, 0.0
-        self.broke: float | None = None
-        self.lock = threading.Lock()
-
-    def metrics(self, _asked: Asked) -> Reply:
-        with self.lock:
-            self._count()
-            text = (
-                f'requests_total{{code="200"}} {self.total - self.errors}\nrequests_total{{code="500"}} {self.errors}\n'
-            )
-        return Reply(200, text, {"Content-Type": "text/plain; version=0.0.4"})
-
-    def turn(self, broken: bool) -> None:
-        """Break, or mend."""
-        with self.lock:
-            self._count()
-            self.broke = time.time() if broken else None
-
-    def _count(self) -> None:
-        now = time.monotonic()
-        self.total += (now - self.at) * 100
-        self.errors += (now - self.at) * 25 if self.broke else 0
-        self.at = now
+FAILURES = {
+    "name": "Failures",
+    "query": 'rate(requests_total{code="500"}[2s])',
+    "fail_if": "> 1",
+    "for": f"{HOLD:g}s",
+    "step": "500ms",
+}
+TRIGGERS = [TRIGGER, FAILURES]
 
 
 @pytest.fixture
@@ -71,8 +40,8 @@ def rulebook(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Ruleboo
     book.stop()
 
 
-def monitoring(directory: Path, service: str, book: Rulebook) -> tuple[PrometheusServer, AlertmanagerServer]:
-    """Prometheus, which watches ``service`` with rules made of the triggers, and Alertmanager, which tells ``book``."""
+def monitoring(directory: Path, wire: WireServer, book: Rulebook) -> tuple[PrometheusServer, AlertmanagerServer]:
+    """Prometheus, which watches ``wire`` with rules made of the triggers, and Alertmanager, which tells ``book``."""
     authorization = {"authorization": {"credentials": TOKEN}}
     hook = {"url": book.url, "send_resolved": True, "http_config": authorization}
     times = {"group_wait": "100ms", "group_interval": "500ms", "repeat_interval": "1h", "group_by": ["release"]}
@@ -85,8 +54,7 @@ def monitoring(directory: Path, service: str, book: Rulebook) -> tuple[Prometheu
     prometheus = PrometheusServer(
         directory / "prometheus",
         {
-            "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "500ms"},
-            "scrape_configs": [{"job_name": "shop", "static_configs": [{"targets": [service]}]}],
+            **watching(wire),
             "alerting": {"alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{alertmanager.port}"]}]}]},
         },
         rules,
@@ -99,7 +67,7 @@ def monitoring(directory: Path, service: str, book: Rulebook) -> tuple[Prometheu
 def test_an_alert_becomes_one_decision(rulebook: Rulebook, tmp_path: Path, record_property: Any) -> None:
     service = Service()
     with WireServer({"/metrics": service.metrics}) as wire:
-        prometheus, alertmanager = monitoring(tmp_path, wire.url.removeprefix("http://"), rulebook)
+        prometheus, alertmanager = monitoring(tmp_path, wire, rulebook)
         hosts = rulebook.directory / "inventory/group_vars"
         hosts.mkdir()
         (hosts / "all.yml").write_text(f"prometheus_url: {prometheus.url}\n")
@@ -109,26 +77,38 @@ def test_an_alert_becomes_one_decision(rulebook: Rulebook, tmp_path: Path, recor
             assert rulebook.post({"alerts": []}, Authorization="Bearer wrong") == 401
             assert rulebook.post({"alerts": []}) == 401
             service.turn(broken=True)
-            broke = time.time()
             wait_until(lambda: bool(rulebook.decided()), 60, "a decision")
-            took = time.time() - broke
-            record_property("seconds from the first bad request to the decision", round(took, 2))
             decision = rulebook.decided()[0]
             assert (decision["version"], decision["environment"]) == ("1.4.2", "eu")
             assert decision["kind"] == "automatic"
             assert [one["verdict"] for one in decision["evidence"]] == ["fail", "fail"]
-            # Scrapes, the rule's evaluation, Alertmanager's grouping and the start of Ansible come on top.
-            assert HOLD - 0.5 < took < HOLD + 12, took
+            assert service.broke
+            decided, ready = datetime.fromisoformat(decision["decided_at"]).timestamp(), due(prometheus)
+            _tell(record_property, "first bad request to the decision", decided - service.broke)
+            _tell(record_property, "end of the trigger's 3 s to the first task", rulebook.tasks()[0] - ready)
+            _tell(record_property, "end of the trigger's 3 s to the decision", decided - ready)
+            # A scrape, the rule's evaluation, the group's wait and the start of Ansible come on top.
+            assert decided - service.broke > HOLD - 0.5
+            assert rulebook.tasks()[0] - ready < 2 * STEP + 0.1 + patience(3)
 
             service.turn(broken=False)
             sent = 'alertmanager_notifications_total{integration="webhook"}'
             wait_until(lambda: not _firing(alertmanager), 30, "the alerts are resolved")
             wait_until(lambda: _metric(alertmanager, sent) >= 2, 30, "Alertmanager tells that they are")
             # A message of our own comes last through the same queue: what was before it has had its turn.
-            last = {"status": "firing", "labels": {"release": "0.0.1", "environment": "nowhere"}, "fingerprint": "z"}
+            began = len(rulebook.tasks())
+            last = {"status": "firing", "labels": {"release": "0.0.1", "environment": "us"}, "fingerprint": "z"}
+            sent_at = time.time()
             assert rulebook.post({"alerts": [last]}, Authorization=f"Bearer {TOKEN}") == 200
-            wait_until(lambda: "nowhere" in rulebook.log, 30, "the last message's playbook")
+            wait_until(lambda: "no automatic trigger has fired" in rulebook.log, 30, "the last message's playbook")
             assert [one["version"] for one in rulebook.decided()] == ["1.4.2"]
+            started = rulebook.tasks()[began] - sent_at
+            _tell(record_property, "an event to the first task", started)
+            assert started < patience(3)
+
+
+def _tell(record_property: Any, what: str, seconds: float) -> None:
+    record_property(f"alert: seconds from {what}", round(seconds, 2))
 
 
 @pytest.mark.parametrize("rulebook", ["signed_webhook"], indirect=True)

@@ -3,42 +3,16 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.octalume.rollback.plugins.modules import prometheus_threshold_info
 
-from tests.integration.http.wire import Asked, Reply, WireServer, call
+from tests.integration.http.wire import WireServer, call
+from tests.integration.prometheus.service import HOLD, TRIGGER, Service, watching
 from tests.sandbox.process import wait_until
 from tests.sandbox.prometheus import PrometheusServer
-
-HOLD = 3.0  # seconds the trigger has to hold
-TRIGGER = {
-    "name": "error_rate",
-    "query": 'sum(rate(requests_total{code="500"}[2s])) / sum(rate(requests_total[2s]))',
-    "fail_if": "> 10%",
-    "for": f"{HOLD:g}s",
-    "step": "500ms",
-}
-
-
-class Service:
-    """Counters as a service exposes them; errors begin when somebody says so."""
-
-    def __init__(self) -> None:
-        self.began = time.monotonic()
-        self.broke: float | None = None
-        self.lock = threading.Lock()
-
-    def metrics(self, _asked: Asked) -> Reply:
-        """100 requests a second, a quarter of them errors once it is broken."""
-        now = time.monotonic()
-        total = (now - self.began) * 100
-        errors = 0.0 if self.broke is None else (now - self.broke) * 25
-        text = f'requests_total{{code="200"}} {total - errors}\nrequests_total{{code="500"}} {errors}\n'
-        return Reply(200, text, {"Content-Type": "text/plain; version=0.0.4"})
 
 
 def look(server: PrometheusServer) -> dict[str, Any]:
@@ -51,12 +25,11 @@ def look(server: PrometheusServer) -> dict[str, Any]:
 def test_from_the_first_bad_request_to_the_decision(tmp_path: Path) -> None:
     service = Service()
     with WireServer({"/metrics": service.metrics}) as wire:
-        target = {"job_name": "shop", "static_configs": [{"targets": [wire.url.removeprefix("http://")]}]}
-        fast = {"scrape_interval": "500ms", "scrape_timeout": "500ms"}
-        server = PrometheusServer(tmp_path, {"global": fast, "scrape_configs": [target]})
+        server = PrometheusServer(tmp_path, watching(wire))
         with server:
             wait_until(lambda: look(server)["verdict"] == "pass", 30, "the trigger passes while all is well")
-            service.broke = time.monotonic()
+            service.turn(broken=True)
+            broke = time.monotonic()
             found: list[str] = []
 
             def fired() -> bool:
@@ -64,7 +37,7 @@ def test_from_the_first_bad_request_to_the_decision(tmp_path: Path) -> None:
                 return found[-1] == "fail"
 
             wait_until(fired, 30, "the trigger fires")
-            took = time.monotonic() - service.broke
+            took = time.monotonic() - broke
             # The rate needs a scrape or two to rise over the threshold; after that nothing but the duration counts.
             assert HOLD - 0.5 < took < HOLD + 3.5
             assert set(found[:-1]) == {"pass"}
