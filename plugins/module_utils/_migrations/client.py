@@ -93,8 +93,8 @@ class ToolRunner:
         except subprocess.TimeoutExpired:
             _end(child)
             raise RollbackError(
-                f"{' '.join(argv)} was not done within {timeout:g} s and was ended; its transaction is rolled back by"
-                " the server. Ask migration_info where the schema is",
+                f"{' '.join(argv)} was not done within {round(timeout, 1):g} s and was ended; its transaction is rolled"
+                " back by the server. Ask migration_info where the schema is",
                 argv=list(argv),
             ) from None
         except BaseException:

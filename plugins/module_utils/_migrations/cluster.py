@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -193,25 +193,28 @@ class JobRunner:
                     found = {**found, "pods": pods_of(found["job"], found["pods"])}
                     if end := ended(found["pods"]):
                         return end
-                    self._demand_hope(name, found, now - began)
                     if running_since is None and started(found["pods"]):
                         running_since = now
-                    present = troubles(found["pods"])
-                    first_seen = {text: first_seen.get(text, now) for text, _ in present}
-                    for text, patience in present:
+                    present = dict(self._doubts(name, found, now - began))
+                    first_seen = {text: first_seen.get(text, now) for text in present}
+                    for text, patience in present.items():
                         if now - first_seen[text] >= patience:
-                            raise RollbackError(f"job {space}/{name} cannot start: {text}", reason=text)
+                            raise RollbackError(text, reason=text)
                 if now - (running_since or began) > (timeout if running_since else self._site.start_timeout):
                     raise self._late(name, argv, timeout, found, running_since is not None)
 
-    def _demand_hope(self, name: str, found: Mapping[str, list[Json]], age: float) -> None:
+    def _doubts(self, name: str, found: Mapping[str, list[Json]], age: float) -> Iterator[tuple[str, float]]:
+        """Why it may come to nothing, each with the seconds for which that may last."""
         where = f"job {self._site.namespace}/{name}"
         if not found["job"]:
-            raise RollbackError(f"{where} was deleted by somebody. Ask migration_info where the schema is")
-        if over := finished(found["job"][0]):
-            raise RollbackError(f"{where} is over, but its pod is gone: {over}. Ask migration_info where the schema is")
-        if not found["pods"] and age > PATIENCE["FailedCreate"] and (why := self._refusal(found["job"][0])):
-            raise RollbackError(f"{where} gets no pod: {why}")
+            yield f"{where} was deleted by somebody. Ask migration_info where the schema is", 0
+        elif over := finished(found["job"][0]):
+            # The two lists are not of one moment: the end of its pod may be told a little later.
+            yield f"{where} is over, but its pod is gone: {over}. Ask migration_info where the schema is", 5
+        elif not found["pods"] and age > PATIENCE["FailedCreate"] and (why := self._refusal(found["job"][0])):
+            yield f"{where} gets no pod: {why}", 0
+        for text, patience in troubles(found["pods"]):
+            yield f"{where} cannot start: {text}", patience
 
     def _refusal(self, job: Json) -> str:
         """Why the controller could not create a pod, from its events; nothing where these may not be read."""
@@ -233,8 +236,8 @@ class JobRunner:
         pod = found["pods"][0]["metadata"]["name"] if found.get("pods") else ""
         lines = self._cluster.log_tail(self._site.namespace, pod, CONTAINER, previous=False) if pod else []
         return RollbackError(
-            f"{' '.join(argv)} was not done within {timeout:g} s in pod {pod} and was ended; its transaction is rolled"
-            f" back by the server. Ask migration_info where the schema is. Its last words: {' / '.join(lines)}",
+            f"{' '.join(argv)} was not done within {round(timeout, 1):g} s in pod {pod} and was ended; its transaction"
+            f" is rolled back by the server. Ask migration_info where the schema is. Its last words: {' / '.join(lines)}",
             argv=list(argv),
             log=lines,
         )

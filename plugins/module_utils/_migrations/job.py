@@ -29,6 +29,7 @@ FROM_POD = (
 SECRET = re.compile(r"pass|secret|token|key|credential|dsn|url|uri", re.IGNORECASE)
 FILES_OF_HERE = ("PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY")
 START_ERRORS = ("StartError", "ContainerCannotRun", "RunContainerError")
+GRACE = 5  # seconds for a tool that is to end; a shell script takes no notice until what it called is done
 SPARE = 60  # seconds for which a Job outlives the time it is waited for, if nobody is there to end it
 
 
@@ -145,7 +146,8 @@ def _pod(
     }
     if directory := chdir or source.get("workingDir"):
         container["workingDir"] = directory
-    return {**pod, "restartPolicy": "Never", "volumes": volumes, "containers": [container]}
+    more = {"restartPolicy": "Never", "terminationGracePeriodSeconds": GRACE, "volumes": volumes}
+    return {**pod, **more, "containers": [container]}
 
 
 def _source(site: Site, model: Json) -> Json:
