@@ -12,7 +12,7 @@ from typing import Any
 
 from .._module import RollbackError
 from . import words
-from .model import ATTENTION, MISSING, READY, Block, Cell, Document, Heading, Mark, Paragraph, Table
+from .model import ATTENTION, MISSING, READY, Block, Cell, Document, Figures, Heading, Mark, Table
 
 Data = Mapping[str, Any]
 
@@ -36,17 +36,22 @@ def to_restore(record: Data) -> float | None:
     return words.between(record.get("opened_at"), record.get("closed_at"))
 
 
-def estimate(records: Iterable[Data], service: str) -> str:
-    """How long a rollback of the service is going to take, from those it has had."""
-    known = sorted(
-        seconds
-        for record in records
-        if record.get("service") == service and (seconds := to_restore(record)) is not None
-    )
-    if not known:
-        return "not known, as this service was never rolled back and no drill was held"
-    middle, worst = words.duration(statistics.median(known)), words.duration(known[-1])
-    return f"{middle} (median of {words.plural(len(known), 'run')}, the longest {worst})"
+def estimated(records: Iterable[Data], service: str, pinned: Any = None) -> tuple[str, str]:
+    """How long a rollback of the service is going to take, and how that is known.
+
+    From those that it has had, drills too; else ``pinned``, the seconds that the team has written down.
+    """
+    own = [
+        (seconds, is_drill(one)) for one in records if one.get("service") == service and (seconds := to_restore(one))
+    ]
+    known = sorted(seconds for seconds, _drill in own)
+    if known:
+        drills = sum(drill for _seconds, drill in own)
+        runs = f"{words.plural(len(known), 'run')}{f', {drills} of them drills' if drills else ''}"
+        return words.duration(statistics.median(known)), f"median of {runs}, the longest {words.duration(known[-1])}"
+    if pinned:
+        return words.duration(float(pinned)), "as measured and written down, with no run on record"
+    return "not known", "this service was never rolled back and no drill was held"
 
 
 def rows(records: Iterable[Data]) -> list[dict[str, str]]:
@@ -87,46 +92,86 @@ def as_csv(records: Iterable[Data]) -> str:
 
 
 def summary(records: Sequence[Data], now: datetime) -> dict[str, Any]:
-    """``rollbacks``, ``drills``, ``failed``, ``median`` and ``worst`` (seconds), ``proven_days_ago`` (None: never)."""
+    """Figures of rollbacks, and by ``drill_`` those of drills; durations in seconds, days back to the last good end.
+
+    ``proven_days_ago`` is about both: the last time that anything was undone and proven. None: never.
+    """
     real = [record for record in records if not is_drill(record)]
-    took = [seconds for record in real if (seconds := to_restore(record)) is not None]
-    ends = [end for record in records if to_restore(record) is not None and (end := words.moment(record["closed_at"]))]
+    drills = [record for record in records if is_drill(record)]
     return {
         "rollbacks": len(real),
-        "drills": len(records) - len(real),
+        "drills": len(drills),
         "failed": sum(record.get("status") == "failed" for record in records),
-        "median": round(statistics.median(took), 3) if took else None,
-        "worst": round(max(took), 3) if took else None,
-        "proven_days_ago": max((now - max(ends)).days, 0) if ends else None,
+        **_times(real, now, ""),
+        **_times(drills, now, "drill_"),
+        "proven_days_ago": _days_since(records, now),
     }
+
+
+def _times(records: Sequence[Data], now: datetime, prefix: str) -> dict[str, Any]:
+    took = [seconds for record in records if (seconds := to_restore(record)) is not None]
+    return {
+        f"{prefix}median": round(statistics.median(took), 3) if took else None,
+        f"{prefix}worst": round(max(took), 3) if took else None,
+        f"{prefix or 'rollback_'}proven_days_ago": _days_since(records, now),
+    }
+
+
+def _days_since(records: Sequence[Data], now: datetime) -> int | None:
+    ends = [end for record in records if to_restore(record) is not None and (end := words.moment(record["closed_at"]))]
+    return max((now - max(ends)).days, 0) if ends else None
 
 
 def history_document(data: Data) -> tuple[Document, dict[str, Any]]:
     """The page over all run records, and its figures; ``data`` has ``records`` and ``now``."""
     records, now = list(data["records"]), words.moment(data["now"])
     if now is None:
-        raise RollbackError(f"now: {data['now']!r} is not a moment such as 2026-11-23T18:15:00Z")
-    services = sorted({str(record.get("service")) for record in records})
-    blocks: list[Block] = [Paragraph(f"As of {now:%Y-%m-%d %H:%M} UTC.")]
+        raise RollbackError(f"data of history: now is {data['now']!r}; a time is wanted, such as 2026-11-23T18:15:00Z")
+    told = summary(records, now)
+    about = f"As of {now:%Y-%m-%d %H:%M} UTC"
     if not records:
-        blocks.append(
-            Mark("No rollback and no drill is on record: nothing proves that a release can be undone.", ATTENTION)
-        )
-    else:
-        table = tuple(_figures(service, records, now) for service in services)
-        head = ("Service", "Rollbacks", "Drills", "Failed", "Median to restore", "Worst to restore", "Last proven")
-        blocks += [Heading("By service"), Table(head, table), Heading("All run records"), _all(records)]
-    return Document("Rollback history", tuple(blocks)), summary(records, now)
+        nothing = "No rollback and no drill is on record: nothing proves that a release can be undone."
+        return Document("Rollback history", (Mark(nothing, ATTENTION),), about), told
+    services = sorted({str(record.get("service")) for record in records})
+    table = tuple(row for service in services for row in _by_service(service, records, now))
+    head = ("Service", "Kind", "Runs", "Failed", "Median to restore", "Worst to restore", "Last proven")
+    blocks: list[Block] = [
+        Figures(tuple(_figures(told))),
+        Heading("By service"),
+        Table(head, table),
+        Heading("All run records"),
+        _all(records),
+    ]
+    return Document("Rollback history", tuple(blocks), about), told
 
 
-def _figures(service: str, records: Sequence[Data], now: datetime) -> tuple[Cell, ...]:
-    told = summary([record for record in records if str(record.get("service")) == service], now)
-    days = told["proven_days_ago"]
-    proven: Cell = (
-        Mark("", ATTENTION, "never") if days is None else "today" if days == 0 else f"{words.plural(days, 'day')} ago"
+def _figures(told: Data) -> Iterable[tuple[str, str, str]]:
+    yield (
+        "Last proven rollback",
+        _ago(told["rollback_proven_days_ago"]),
+        f"drill: {_ago(told['drill_proven_days_ago'])}",
     )
-    counts = (str(told[key]) for key in ("rollbacks", "drills", "failed"))
-    return (service, *counts, words.duration(told["median"]), words.duration(told["worst"]), proven)
+    yield "Median to restore", words.duration(told["median"]), f"drills: {words.duration(told['drill_median'])}"
+    yield "Worst to restore", words.duration(told["worst"]), f"drills: {words.duration(told['drill_worst'])}"
+    runs = f"{words.plural(told['rollbacks'], 'rollback')} and {words.plural(told['drills'], 'drill')}"
+    yield "Failed", str(told["failed"]), f"of {runs}"
+
+
+def _ago(days: int | None) -> str:
+    return "never" if days is None else "today" if days == 0 else f"{words.plural(days, 'day')} ago"
+
+
+def _by_service(service: str, records: Sequence[Data], now: datetime) -> Iterable[tuple[Cell, ...]]:
+    """One row for the rollbacks of a service, and one for its drills."""
+    own = [record for record in records if str(record.get("service")) == service]
+    for kind, drills in (("rollback", False), ("drill", True)):
+        runs = [record for record in own if is_drill(record) == drills]
+        told = _times(runs, now, "")
+        days = told["rollback_proven_days_ago"]
+        failed = sum(record.get("status") == "failed" for record in runs)
+        proven: Cell = _ago(days) if days is not None else Mark("", ATTENTION, "never")
+        times = (words.duration(told["median"]), words.duration(told["worst"]))
+        yield (service, kind, str(len(runs)), str(failed), *times, proven)
 
 
 def _all(records: Sequence[Data]) -> Table:

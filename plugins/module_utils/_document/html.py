@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import dataclass
 
 from .._module import RollbackError
 from . import page
-from .model import ATTENTION, MISSING, OPEN, READY, Block, Document, Plot
+from .model import ATTENTION, MISSING, OPEN, READY, Block, Document, Heading, Plot
 from .plot import Layout, lay_out
 
 try:
@@ -25,6 +26,8 @@ class Group:
     """One block, or plots that stand beside each other."""
 
     block: Block | None = None
+    anchor: str = ""
+    """The id of a section's heading."""
     plots: tuple[Layout, ...] = ()
 
 
@@ -36,14 +39,31 @@ def render(document: Document) -> str:
     # The style is this collection's own text, and the only one that goes in as it is.
     style = Markup(page.STYLE)  # noqa: S704
     template = environment.from_string(page.TEMPLATE)
-    return template.render(document=document, groups=_groups(document), style=style, classes=CLASSES) + "\n"
+    groups, sections = _groups(document), _sections(document)
+    return template.render(document=document, groups=groups, sections=sections, style=style, classes=CLASSES) + "\n"
+
+
+def anchor(text: str) -> str:
+    """The words of a heading, as an id takes them."""
+    return re.sub(r"[^a-z]+", "-", text.casefold()).strip("-")[:60]
+
+
+def _opens(block: Block) -> bool:
+    return isinstance(block, Heading) and block.level == 2
+
+
+def _sections(document: Document) -> list[tuple[str, str]]:
+    """Id and text of the sections, in order; ids differ where texts do not."""
+    texts = [block.text for block in document.blocks if isinstance(block, Heading) and _opens(block)]
+    return [(f"{number}-{anchor(text)}", text) for number, text in enumerate(texts, 1)]
 
 
 def _groups(document: Document) -> list[Group]:
     groups: list[Group] = []
+    anchors = iter([name for name, _text in _sections(document)])
     for plots, blocks in itertools.groupby(document.blocks, lambda block: isinstance(block, Plot)):
         if plots:
             groups.append(Group(plots=tuple(lay_out(block) for block in blocks if isinstance(block, Plot))))
         else:
-            groups += [Group(block=block) for block in blocks]
+            groups += [Group(block, next(anchors, "") if _opens(block) else "") for block in blocks]
     return groups

@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from . import words
+from .checklist import shown
+from .downtime import downtime
 from .history import is_drill
+from .incident_time import durations, timeline, verdict_cell
 from .model import (
     ATTENTION,
     MISSING,
@@ -17,11 +20,12 @@ from .model import (
     READY,
     Block,
     Bullets,
-    Cell,
     Check,
     Checklist,
+    Contents,
     Document,
     Fields,
+    Figures,
     Heading,
     Kept,
     Mark,
@@ -33,7 +37,6 @@ from .model import (
 Data = Mapping[str, Any]
 
 OUTCOMES = {"completed": "rolled back", "failed": "NOT rolled back", "running": "being rolled back"}
-STATES = {"pass": READY, "fail": MISSING, "done": READY, "failed": MISSING, "started": ATTENTION}
 ROOT_CAUSE = "Root cause"
 TO_FILL_IN = "_What happened, why, and why nothing caught it before customers did. To be filled in; a re-run keeps it._"
 
@@ -44,19 +47,22 @@ def incident_document(data: Data, root_cause: str = "") -> Document:
     kind = "Drill report" if is_drill(record) else "Incident report"
     blocks: list[Block] = [
         *_head(record, manifest),
+        *_failure(data),
         *_why(record),
-        *_durations(record),
-        *_timeline(record),
+        *durations(record),
+        *timeline(record),
         *_undone(record),
         *_plots(data),
         *_proof(record),
-        *_failure(data),
+        *_checklist(record),
         *_notices(record),
         Heading(ROOT_CAUSE),
         Kept(root_cause or TO_FILL_IN),
         *_to_do(data, root_cause),
     ]
-    return Document(f"{kind}: {manifest['service']} {record['release']} {OUTCOMES[record['status']]}", tuple(blocks))
+    title = f"{kind}: {manifest['service']} {record['release']} {OUTCOMES[record['status']]}"
+    about = f"Back to {record['previous']} in {record['environment']}"
+    return Document(title, tuple(blocks), about)
 
 
 def root_cause_of(markdown: str) -> str:
@@ -78,7 +84,23 @@ def _head(record: Data, manifest: Data) -> list[Block]:
     )
     outcome = f"Release {record['release']} of {record['service']} is {OUTCOMES[record['status']]}"
     state = {"completed": READY, "failed": MISSING}.get(record["status"], ATTENTION)
-    return [Fields(fields), Mark(f"{outcome}.", state, record["status"])]
+    mark = Mark(f"{outcome}.", state, record["status"])
+    return [mark, Figures(tuple(_figures(record))), Fields(fields), Contents()]
+
+
+def _figures(record: Data) -> Iterable[tuple[str, str, str]]:
+    """What is asked first: how long, since when, at what price, and who said so."""
+    decision = record.get("decision") or {}
+    opened, closed, detected = record["opened_at"], record.get("closed_at"), decision.get("detected_at")
+    yield "Time to restore", words.duration(words.between(opened, closed)), "started, until proven"
+    if detected:
+        yield "In all", words.duration(words.between(detected, closed)), "gone bad, until proven"
+    down = downtime(record)
+    lost = words.duration(down["seconds"]) if down else "none"
+    yield "Downtime", lost, "requests kept away by the rollback" if down else "pods were replaced one by one"
+    makers = " and ".join(map(str, decision.get("makers") or ()))
+    kind = str(decision.get("kind") or "").replace("_", " ")
+    yield "Decided by", makers or ("the triggers" if kind == "automatic" else words.NONE), kind
 
 
 def _why(record: Data) -> list[Block]:
@@ -100,50 +122,6 @@ def _why(record: Data) -> list[Block]:
         blocks.append(Paragraph("What the automatic triggers said:"))
         blocks.append(Table(("Trigger", "Threshold", "Verdict", "What it said"), rows))
     return blocks
-
-
-def _durations(record: Data) -> list[Block]:
-    """From the first bad moment to the proof, in the four stages in which time is lost."""
-    decision = record.get("decision") or {}
-    detected, opened, closed = decision.get("detected_at"), record["opened_at"], record.get("closed_at")
-    decided = decision.get("decided_at") or opened
-    verified = next((step["started_at"] for step in record["steps"] if step["name"] == "verification"), None)
-    stages = (
-        ("Detect", "the state went bad, until it was decided", detected, decided),
-        ("Decide", "decided, until the rollback started", decided, opened),
-        ("Execute", "started, until the service was back", opened, verified),
-        ("Verify", "smoke tests and monitoring, until proven", verified, closed),
-        ("To restore", "started, until proven", opened, closed),
-        ("In all", "the state went bad, until proven", detected, closed),
-    )
-    rows = tuple(
-        (name, text, words.clock(start), words.clock(end), words.duration(words.between(start, end)))
-        for name, text, start, end in stages
-    )
-    return [Heading("How long it took"), Table(("Stage", "From, until", "Start", "End", "Took"), rows)]
-
-
-def _timeline(record: Data) -> list[Block]:
-    decision = record.get("decision") or {}
-    rows: list[tuple[Cell, ...]] = []
-    if decision.get("detected_at"):
-        rows.append((words.clock(decision["detected_at"]), "", "the state went bad", "", ""))
-    rows.append((words.clock(record["opened_at"]), "", f"rollback started by {record['opened_by']}", "", ""))
-    for step in record["steps"]:
-        took = words.duration(words.between(step["started_at"], step.get("ended_at")))
-        rows.append((words.clock(step["started_at"]), took, step["name"], _verdict(step["status"]), _found(step)))
-    if record.get("closed_at"):
-        rows.append((words.clock(record["closed_at"]), "", f"rollback {record['status']}", "", ""))
-    day = words.moment(record["opened_at"]) or record["opened_at"]
-    title = f"Timeline (UTC, {day:%Y-%m-%d})" if not isinstance(day, str) else "Timeline (UTC)"
-    head = ("Time", "Took", "What", "Status", "Found")
-    columns = len(head) if any(row[-1] for row in rows) else len(head) - 1
-    return [Heading(title), Table(head[:columns], tuple(row[:columns] for row in rows))]
-
-
-def _found(step: Data) -> str:
-    told = (f"{key}: {words.text_of(value)}" for key, value in (step.get("details") or {}).items())
-    return "; ".join(text.removeprefix("found: ") for text in told)
 
 
 def _undone(record: Data) -> list[Block]:
@@ -203,7 +181,7 @@ def _proof(record: Data) -> list[Block]:
         rows = tuple(
             (
                 words.text_of(item.get("name")),
-                _verdict(str(item.get("verdict"))),
+                verdict_cell(str(item.get("verdict"))),
                 words.text_of(item.get("message")),
             )
             for item in facts.get(key) or ()
@@ -213,8 +191,10 @@ def _proof(record: Data) -> list[Block]:
     return [Heading("Proof"), *blocks] if blocks else [Heading("Proof"), Mark("no check was made yet", ATTENTION)]
 
 
-def _verdict(verdict: str) -> Cell:
-    return verdict if STATES.get(verdict) == READY else Mark("", STATES.get(verdict, ATTENTION), verdict)
+def _checklist(record: Data) -> list[Block]:
+    """What was so before the first step, and who took on what was not."""
+    kept = (record.get("facts") or {}).get("checklist") or ()
+    return [Heading("Checklist before the first step"), Checklist(tuple(map(shown, kept)))] if kept else []
 
 
 def _failure(data: Data) -> list[Block]:

@@ -17,8 +17,10 @@ from .model import (
     Check,
     Checklist,
     Code,
+    Contents,
     Document,
     Fields,
+    Figures,
     Heading,
     Kept,
     Mark,
@@ -35,7 +37,7 @@ LEADING = re.compile(r"^(#|>|[+-](?=\s|$)|-{2,}|=+$|\d+(?=[.)](?:\s|$)))")
 
 def render(document: Document) -> str:
     """The whole document, ending in one line break."""
-    parts = [f"# {escape(document.title)}", *(_block(block) for block in document.blocks)]
+    parts = [f"# {escape(document.title)}", _opening(document.subtitle), *(_block(block) for block in document.blocks)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -93,12 +95,18 @@ def _plot(block: Plot) -> str:
 
 DRAWN: dict[type, Callable[[Any], str]] = {
     Heading: lambda block: f"{'#' * block.level} {escape(block.text)}",
+    Contents: lambda _block: "",
     Paragraph: lambda block: _opening(block.text),
     Mark: _marked,
     Fields: lambda block: "  \n".join(f"**{escape(name)}:** {escape(value)}" for name, value in block.pairs),
     Table: _table,
+    Figures: lambda block: "\n".join(
+        f"- **{escape(name)}:** {escape(value)}{f' ({escape(hint)})' if hint else ''}"
+        for name, value, hint in block.items
+    ),
     Bullets: lambda block: "\n".join(
-        f"- {_marked(item) if isinstance(item, Mark) else _opening(item)}" for item in block.items
+        f"{f'{number}.' if block.numbered else '-'} {_marked(item) if isinstance(item, Mark) else _opening(item)}"
+        for number, item in enumerate(block.items, 1)
     ),
     Checklist: lambda block: "\n".join(map(_check, block.items)),
     Code: _code,

@@ -40,6 +40,13 @@ class Heading:
 
 
 @dataclass(frozen=True)
+class Contents:
+    """The way to the sections; where a document is read without a page it needs none."""
+
+    kind: ClassVar[str] = "contents"
+
+
+@dataclass(frozen=True)
 class Paragraph:
     """Running text."""
 
@@ -56,12 +63,22 @@ class Fields:
 
 
 @dataclass(frozen=True)
+class Figures:
+    """What a reader has to know first: name, value and a word about it."""
+
+    kind: ClassVar[str] = "figures"
+    items: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True)
 class Table:
     """A table; every row has as many cells as ``head``."""
 
     kind: ClassVar[str] = "table"
     head: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    bars: tuple[tuple[float, float], ...] = ()
+    """For each row, where in the whole time (0 to 1) it begins and how much of it it takes: drawn on the page."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +87,7 @@ class Bullets:
 
     kind: ClassVar[str] = "bullets"
     items: tuple[Cell, ...]
+    numbered: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,12 +148,13 @@ class Kept:
         return self.text.strip("_")
 
 
-Block = Mark | Heading | Paragraph | Fields | Table | Bullets | Checklist | Code | Plot | Kept
+Block = Mark | Heading | Contents | Paragraph | Fields | Figures | Table | Bullets | Checklist | Code | Plot | Kept
 
 
 @dataclass(frozen=True)
 class Document:
-    """A title and its blocks."""
+    """A title, what it is about, and its blocks."""
 
     title: str
     blocks: Sequence[Block] = field(default_factory=tuple)
+    subtitle: str = ""

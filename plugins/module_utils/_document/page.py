@@ -5,29 +5,37 @@ from __future__ import annotations
 
 LIGHT = {
     "page": "#ffffff",
-    "text": "#1c2430",
-    "quiet": "#55606f",
-    "line": "#c9d1db",
-    "shade": "#f3f5f8",
-    "ready": "#14632f",
-    "missing": "#a3161f",
-    "attention": "#7a4b00",
+    "text": "#18202b",
+    "quiet": "#566172",
+    "line": "#dbe1e8",
+    "shade": "#f4f6f9",
+    "link": "#0a4fa3",
+    "ready": "#0f5c2b",
+    "ready-tint": "#e3f4e8",
+    "missing": "#9d1420",
+    "missing-tint": "#fdeaea",
+    "attention": "#744600",
+    "attention-tint": "#fdf1d8",
     "value": "#0a58b5",
     "limit": "#b04300",
-    "band": "#dfe5ee",
+    "band": "#e3e9f2",
 }
 DARK = {
-    "page": "#12171f",
+    "page": "#10151c",
     "text": "#e6eaf0",
-    "quiet": "#a7b2c0",
-    "line": "#3a4553",
-    "shade": "#1b222d",
-    "ready": "#72d592",
-    "missing": "#ff9a9a",
-    "attention": "#f2c063",
+    "quiet": "#a3afbf",
+    "line": "#2e3845",
+    "shade": "#19202a",
+    "link": "#8ec2ff",
+    "ready": "#7bdc9b",
+    "ready-tint": "#12301e",
+    "missing": "#ffa3a3",
+    "missing-tint": "#3b1619",
+    "attention": "#f3c66f",
+    "attention-tint": "#362808",
     "value": "#79b8ff",
     "limit": "#ffa657",
-    "band": "#2b3645",
+    "band": "#253041",
 }
 """Blue and orange, which people who do not tell red from green tell apart; every state is a word as well."""
 
@@ -41,35 +49,70 @@ STYLE = (
     f"@media (prefers-color-scheme:dark){{:root{{{_variables(DARK)}}}}}"
     """
 *{box-sizing:border-box}
-body{margin:0 auto;padding:1.5rem 1rem 4rem;max-width:60rem;background:var(--page);color:var(--text);
- font:1rem/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
-h1{font-size:1.75rem;line-height:1.2;margin:0 0 1rem}
-h2{font-size:1.25rem;margin:2.25rem 0 .75rem;padding-top:.75rem;border-top:1px solid var(--line)}
-h3{font-size:1.05rem;margin:1.5rem 0 .5rem}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;margin:0 0 1rem}
+html{scroll-padding-top:1rem;-webkit-text-size-adjust:100%}
+body{margin:0 auto;padding:2.5rem 1.25rem 5rem;max-width:62rem;background:var(--page);color:var(--text);
+ font:1rem/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif;overflow-wrap:anywhere}
+h1{font-size:2rem;line-height:1.15;letter-spacing:-.02em;margin:0}
+.about{margin:.4rem 0 1.5rem;color:var(--quiet);font-size:1.1rem}
+h2{font-size:1.3rem;line-height:1.25;letter-spacing:-.01em;margin:3rem 0 .9rem;padding-top:1rem;
+ border-top:2px solid var(--text)}
+h3{font-size:1rem;margin:1.6rem 0 .4rem}
+p{margin:.5rem 0 .9rem;max-width:46rem}
+a{color:var(--link);text-underline-offset:.2em}
+nav ol{display:flex;flex-wrap:wrap;gap:.1rem 1.1rem;list-style:none;margin:1.25rem 0 0;padding:.7rem 0 0;
+ border-top:1px solid var(--line);font-size:.875rem}
+nav a{display:inline-block;padding:.25rem 0;text-decoration:none}
+nav a:hover,nav a:focus{text-decoration:underline}
+dl{margin:0 0 1rem}
+.fields{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1.25rem}
 dt{color:var(--quiet)}
 dd{margin:0}
-table{width:100%;border-collapse:collapse;margin:.5rem 0 1rem;font-size:.925rem}
-th,td{text-align:left;vertical-align:top;padding:.35rem .6rem .35rem 0;border-bottom:1px solid var(--line)}
-th{color:var(--quiet);font-weight:600;white-space:nowrap}
-ul{padding-left:1.25rem}
+.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(12rem,100%),1fr));gap:.75rem;margin:1.25rem 0}
+.figures div{background:var(--shade);border-radius:.6rem;padding:.8rem 1rem}
+.figures dt{font-size:.8125rem}
+.figures dd{font-size:1.35rem;font-weight:650;line-height:1.3;letter-spacing:-.01em;font-variant-numeric:tabular-nums}
+.figures dd small{display:block;margin-top:.15rem;font-size:.8125rem;font-weight:400;letter-spacing:0;
+ color:var(--quiet)}
+table{width:100%;border-collapse:collapse;margin:.4rem 0 1.2rem;font-size:.9375rem;font-variant-numeric:tabular-nums}
+th,td{text-align:left;vertical-align:top;padding:.45rem 1rem .45rem 0;border-bottom:1px solid var(--line)}
+th:last-child,td:last-child{padding-right:0}
+thead th{color:var(--quiet);font-size:.8125rem;font-weight:600;white-space:nowrap;vertical-align:bottom}
+td:first-child{font-weight:550}
+.bar{width:24%;vertical-align:middle}
+.bar svg{max-width:none;height:.7rem}
+.bar rect{fill:var(--value)}
+.bar line{stroke:var(--line)}
+.unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
+ul,ol.steps{padding-left:1.3rem;margin:.5rem 0 1rem}
+li{margin:.3rem 0}
+ol.steps{list-style:none;counter-reset:step;padding:0}
+ol.steps li{counter-increment:step;position:relative;padding:.1rem 0 .1rem 2.4rem;margin:.5rem 0}
+ol.steps li::before{content:counter(step);position:absolute;left:0;top:.1rem;width:1.6rem;height:1.6rem;
+ border-radius:50%;background:var(--shade);text-align:center;font-size:.8125rem;font-weight:650;line-height:1.6rem}
 ul.checks{list-style:none;padding:0}
-ul.checks li{padding-left:1.9rem;text-indent:-1.9rem;margin:.3rem 0}
-.box{display:inline-block;width:1.9rem;text-indent:0;font-family:ui-monospace,monospace}
-.state{font-weight:700}
-.ready{color:var(--ready)}
-.missing{color:var(--missing)}
-.attention{color:var(--attention)}
-.open{color:var(--quiet)}
-p.banner{padding:.6rem .8rem;background:var(--shade);border-left:.3rem solid currentColor}
-p.banner span.words{color:var(--text)}
-.evidence{color:var(--quiet)}
-pre{background:var(--shade);padding:.75rem;white-space:pre-wrap;font:.875rem/1.45 ui-monospace,monospace}
+ul.checks li{position:relative;padding-left:2.1rem;margin:.6rem 0}
+.box{position:absolute;left:0;top:.2rem;width:1.2rem;height:1.2rem;border:2px solid var(--quiet);border-radius:.3rem}
+.box.done{border-color:var(--ready);background:var(--ready)}
+.box.done::after{content:"";position:absolute;left:.28rem;top:.02rem;width:.32rem;height:.65rem;
+ border:solid var(--page);border-width:0 .16rem .16rem 0;transform:rotate(45deg)}
+.state{display:inline-block;padding:.05rem .5rem;border-radius:1rem;font-size:.75rem;font-weight:700;
+ letter-spacing:.03em;line-height:1.5;white-space:nowrap;background:var(--shade);color:var(--quiet)}
+.state.ready{color:var(--ready);background:var(--ready-tint)}
+.state.missing{color:var(--missing);background:var(--missing-tint)}
+.state.attention{color:var(--attention);background:var(--attention-tint)}
+p.banner{max-width:none;margin:.6rem 0;padding:.75rem 1rem;border-radius:.6rem;background:var(--shade);font-weight:550}
+p.banner.ready{background:var(--ready-tint)}
+p.banner.missing{background:var(--missing-tint)}
+p.banner.attention{background:var(--attention-tint)}
+p.banner .state{margin-right:.4rem;background:none;padding:0;font-size:.875rem}
+.evidence{display:block;color:var(--quiet);font-size:.9375rem}
+pre{background:var(--shade);border-radius:.6rem;padding:.85rem 1rem;margin:.6rem 0 1.2rem;white-space:pre-wrap;
+ font:.875rem/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 .kept{white-space:pre-line}
-.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(22rem,100%),1fr));gap:1rem}
+.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(22rem,100%),1fr));gap:1.5rem 2rem;margin:1rem 0}
 figure{margin:0;break-inside:avoid}
-figcaption{font-weight:600}
-figcaption span{font-weight:400;color:var(--quiet)}
+figcaption{font-weight:600;margin-bottom:.3rem}
+figcaption span{font-weight:400;color:var(--quiet);font-size:.9375rem}
 svg{display:block;width:100%;height:auto;max-width:34rem}
 svg text{font:12px system-ui,sans-serif;fill:var(--quiet)}
 svg .axis{stroke:var(--line);stroke-width:1}
@@ -78,23 +121,34 @@ svg .dot{fill:var(--value)}
 svg .limit{stroke:var(--limit);stroke-width:1.5;stroke-dasharray:6 4}
 svg .band{fill:var(--band)}
 @media (max-width:40rem){
- dl{grid-template-columns:1fr;gap:0}
- dd{margin-bottom:.4rem}
+ body{padding:1.25rem 1rem 3rem}
+ h1{font-size:1.6rem}
+ h2{margin-top:2.25rem}
+ .figures{grid-template-columns:1fr 1fr;gap:.5rem}
+ .figures div{padding:.6rem .75rem}
+ .figures dd{font-size:1.1rem}
+ .fields{grid-template-columns:1fr;gap:0}
+ .fields dd{margin-bottom:.4rem}
  table,tbody,tr,td{display:block}
  thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
- tr{border-bottom:1px solid var(--line);padding:.4rem 0}
- td{border:0;padding:.1rem 0}
+ tr{border-bottom:1px solid var(--line);padding:.5rem 0}
+ td{border:0;padding:.1rem 0;width:auto}
  td:empty{display:none}
- td[data-label]::before{content:attr(data-label) ": ";color:var(--quiet)}
+ td[data-label]::before{content:attr(data-label) ": ";color:var(--quiet);font-weight:400}
 }
 @media print{
  :root{color-scheme:light;"""
     f"{_variables(LIGHT)}"
     """}
- body{max-width:none;padding:0;font-size:10pt}
- h2,h3{break-after:avoid}
- tr,li,pre{break-inside:avoid}
- @page{margin:18mm}
+ body{max-width:none;padding:0;font-size:9.5pt}
+ nav{display:none}
+ h1{font-size:20pt}
+ h2{margin-top:1.6rem;break-after:avoid}
+ h3{break-after:avoid}
+ tr,li,pre,.figures div,p.banner{break-inside:avoid}
+ a{color:inherit;text-decoration:none}
+ .state,.figures div,p.banner,pre,.box,.bar rect,svg *{print-color-adjust:exact;-webkit-print-color-adjust:exact}
+ @page{margin:16mm}
 }
 """
 )
@@ -113,12 +167,17 @@ TEMPLATE = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1"/>
 <meta name="referrer" content="no-referrer"/>
 <link rel="icon" href="data:,"/>
-<title>{{ document.title }}</title>
+<title>{{ document.title }}{% if document.subtitle %}: {{ document.subtitle }}{% endif %}</title>
 <style>{{ style }}</style>
 </head>
 <body>
-<main>
+<header>
 <h1>{{ document.title }}</h1>
+{% if document.subtitle %}
+<p class="about">{{ document.subtitle }}</p>
+{% endif %}
+</header>
+<main>
 {% for group in groups %}
 {% if group.plots %}
 <div class="plots">
@@ -159,40 +218,58 @@ height="{{ plot.bottom - plot.top }}"/>
 {% with block = group.block %}
 {% if not block %}
 {% elif block.kind == 'heading' %}
-<h{{ block.level }}>{{ block.text }}</h{{ block.level }}>
+<h{{ block.level }}{% if group.anchor %} id="{{ group.anchor }}"{% endif %}>{{ block.text }}</h{{ block.level }}>
 {% elif block.kind == 'paragraph' %}
 <p>{{ block.text }}</p>
 {% elif block.kind == 'mark' %}
 <p class="banner {{ classes[block.state] }}">{{ state(block) }} <span class="words">{{ block.text }}</span></p>
 {% elif block.kind == 'fields' %}
-<dl>
+<dl class="fields">
 {% for name, value in block.pairs %}
 <dt>{{ name }}</dt><dd>{{ value }}</dd>
 {% endfor %}
 </dl>
+{% elif block.kind == 'figures' %}
+<dl class="figures">
+{% for name, value, hint in block['items'] %}
+<div><dt>{{ name }}</dt><dd>{{ value }}{% if hint %} <small>{{ hint }}</small>{% endif %}</dd></div>
+{% endfor %}
+</dl>
+{% elif block.kind == 'contents' %}
+<nav aria-label="Sections"><ol>
+{% for id, text in sections %}
+<li><a href="#{{ id }}">{{ text }}</a></li>
+{% endfor %}
+</ol></nav>
 {% elif block.kind == 'table' and block.rows %}
 <table role="table">
 <thead role="rowgroup"><tr role="row">
 {%- for name in block.head %}<th role="columnheader" scope="col">{{ name }}</th>{% endfor -%}
+{%- if block.bars %}<th role="columnheader" scope="col" class="bar"><span class="unseen">When</span></th>{% endif %}
 </tr></thead>
 <tbody role="rowgroup">
 {% for row in block.rows %}
 <tr role="row">
 {%- for value in row %}<td role="cell" data-label="{{ block.head[loop.index0] }}">{{ cell(value) }}</td>{% endfor -%}
+{%- if block.bars %}{% set bar = block.bars[loop.index0] %}<td role="cell" class="bar"><svg viewBox="0 0 100 8" \
+preserveAspectRatio="none" aria-hidden="true"><line x1="0" x2="100" y1="4" y2="4"/>\
+<rect x="{{ '%.2f' | format(bar[0] * 100) }}" y="0" width="{{ '%.2f' | format(bar[1] * 100) }}" height="8"/></svg></td>
+{%- endif %}
 </tr>
 {% endfor %}
 </tbody>
 </table>
 {% elif block.kind == 'bullets' and block['items'] %}
-<ul>
+<{{ 'ol class="steps"' | safe if block.numbered else 'ul' }}>
 {% for item in block['items'] %}
 <li>{{ cell(item) }}</li>
 {% endfor %}
-</ul>
+</{{ 'ol' if block.numbered else 'ul' }}>
 {% elif block.kind == 'checklist' and block['items'] %}
 <ul class="checks">
 {% for item in block['items'] %}
-<li><span class="box">{{ '[x]' if item.state == 'ready' else '[ ]' }}</span>
+<li><span class="box{{ ' done' if item.state == 'ready' }}" role="img" \
+aria-label="{{ 'done' if item.state == 'ready' else 'open' }}"></span>
 {%- if item.state in ('not ready', 'attention') %}{{ state(item) }} {% endif %}{{ item.text }}
 {%- if item.evidence %} <span class="evidence">{{ item.evidence }}</span>{% endif %}</li>
 {% endfor %}

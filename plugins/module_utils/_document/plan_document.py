@@ -3,23 +3,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from . import plan_people, plan_steps, words
-from .history import estimate
+from .checklist import checklist
+from .history import estimated
 from .model import (
     ATTENTION,
     MISSING,
-    OPEN,
     READY,
     Block,
     Bullets,
     Cell,
     Check,
     Checklist,
+    Contents,
     Document,
     Fields,
+    Figures,
     Heading,
     Mark,
     Paragraph,
@@ -47,7 +50,9 @@ def plan_document(data: Data) -> tuple[Document, Readiness]:
         *plan_people.contacts(data, ready),
         *plan_people.approval(data),
     ]
-    return Document("Rollback Plan", tuple(blocks)), ready
+    manifest = data["manifest"]
+    about = f"{manifest['service']} {manifest['release']} to {words.text_of(manifest['previous'])}"
+    return Document("Rollback Plan", tuple(blocks), f"{about} in {data['environment']}"), ready
 
 
 AFTERWARDS = (
@@ -67,16 +72,48 @@ def _head(data: Data, ready: Readiness) -> list[Block]:
         verdict = Mark(f"Release {manifest['release']} can be rolled back.", READY)
     else:
         verdict = Mark(f"Release {manifest['release']} is rolled back already.", READY)
-    fields = (
-        ("Document ID", manifest["document"]),
-        ("Release", manifest["release"]),
-        ("Author", manifest["author"]),
-        ("Service", manifest["service"]),
-        ("Environment", data["environment"]),
-        *((("Brings", manifest["summary"]),) if manifest.get("summary") else ()),
-    )
     marks = [Mark(text, MISSING) for text in problems] + [Mark(text, ATTENTION) for text in ready.worries()]
-    return [Fields(fields), verdict, Bullets(tuple(marks))]
+    return [verdict, Bullets(tuple(marks)), Figures(tuple(_figures(data))), Fields(tuple(_fields(data))), Contents()]
+
+
+def _figures(data: Data) -> Iterable[tuple[str, str, str]]:
+    """What is asked first: how, how long, at what price, and with whose word."""
+    left = data["left"]
+    yield "Strategy", str(left["strategy"]), STRATEGIES.get(left["strategy"], "")
+    middle, about = estimated(data.get("records", ()), data["manifest"]["service"], data.get("time_to_restore"))
+    yield "Expected duration", middle, about
+    rows = sum((live.get("loss") or {}).get("rows") or 0 for live in data["databases"])
+    if data["databases"]:
+        yield (
+            "Lost for good",
+            words.plural(rows, "row or value", "rows or values"),
+            "but for the backup" if rows else "",
+        )
+    approvals = data.get("approvals", ())
+    signed = sum(item.get("verdict") == "pass" for item in approvals)
+    wanted = "required" if data.get("approval_required") else "not required here"
+    yield "Approvals", f"{signed} of {len(approvals)}", wanted
+
+
+STRATEGIES = {
+    "quiesce": "every pod stops before the schema changes",
+    "rolling": "pods are replaced one by one, no request fails",
+    "none": "nothing is left to undo",
+}
+
+
+def _fields(data: Data) -> Iterable[tuple[str, str]]:
+    manifest = data["manifest"]
+    yield "Document ID", manifest["document"]
+    yield "Release", manifest["release"]
+    yield "Author", manifest["author"]
+    yield "Service", manifest["service"]
+    yield "Environment", data["environment"]
+    if manifest.get("summary"):
+        yield "Brings", manifest["summary"]
+    duty = [item for item in data.get("contacts", ()) if item.get("on_duty")]
+    if duty:
+        yield "To call now", "; ".join(words.text_of(item.get("label") or item.get("name")) for item in duty)
 
 
 def _overview(data: Data, ready: Readiness) -> list[Block]:
@@ -85,6 +122,7 @@ def _overview(data: Data, ready: Readiness) -> list[Block]:
         f"This document provides step-by-step instructions to rollback release {manifest['release']} to the previous "
         f"stable version {words.text_of(manifest['previous'])} in case of critical issues."
     )
+    duration, about = estimated(data.get("records", ()), manifest["service"], data.get("time_to_restore"))
     return [
         Heading("1. Rollback Overview"),
         Heading("1.1 Purpose", 3),
@@ -92,8 +130,24 @@ def _overview(data: Data, ready: Readiness) -> list[Block]:
         Heading("1.2 Rollback Scope", 3),
         Table(("Component", "Current Version", "Rollback Version", "Now"), tuple(_scope(data, ready))),
         Paragraph(f"Strategy: {data['left']['strategy']}, as {data['left']['reason']}."),
-        Paragraph(f"Expected duration: {estimate(data.get('records', ()), manifest['service'])}."),
+        Paragraph(f"Expected duration: {duration} ({about})."),
+        *_drift(data),
     ]
+
+
+def _drift(data: Data) -> list[Block]:
+    """What has changed since the release was recorded."""
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (
+            f"{words.text_of(item.get('component')).capitalize()} {words.text_of(item.get('name'))}",
+            words.text_of(item.get("what")),
+            words.text_of(item.get("recorded")),
+            Mark(words.text_of(item.get("live")), ATTENTION, "drifted"),
+        )
+        for item in data["left"].get("drift") or ()
+    )
+    head = ("Component", "What", "Recorded", "Now")
+    return [Heading("Changed since the release was recorded", 3), Table(head, rows)] if rows else []
 
 
 def _scope(data: Data, ready: Readiness) -> Iterable[tuple[Cell, ...]]:
@@ -137,7 +191,7 @@ def _criteria(data: Data, ready: Readiness) -> list[Block]:
     rows: list[tuple[Cell, ...]] = []
     for trigger in data.get("triggers", ()):
         fine = trigger.get("verdict") in ("pass", "fail")
-        now = f"{trigger.get('verdict')}: {words.text_of(trigger.get('message'))}"
+        now = f"{trigger.get('verdict')}: {_present(trigger)}"
         consecutive = f"> {data.get('probe_failures')} consecutive"
         threshold = words.text_of(trigger.get("threshold") or consecutive).removeprefix("fail_if ")
         rows.append((words.text_of(trigger["name"]), threshold, "Auto-rollback", now if fine else Mark(now, ATTENTION)))
@@ -154,57 +208,15 @@ def _criteria(data: Data, ready: Readiness) -> list[Block]:
     ]
 
 
+def _present(trigger: Data) -> str:
+    """What a trigger says now; how many milliseconds an answer took is different every time, and tells nothing."""
+    told = words.text_of(trigger.get("message")).removeprefix(f"{trigger.get('name')}: ")
+    return re.sub(r" in \d+ ms$", "", told)
+
+
 def _checklist(data: Data, ready: Readiness) -> list[Block]:
-    names = ", ".join(
-        f"{item.get('name')} ({item.get('role')})" for item in data.get("contacts", ()) if item.get("on_duty")
-    )
-    channels = ", ".join(words.text_of(item.get("name") or item.get("type")) for item in data.get("channels", ()))
-    quiesce = data["left"]["strategy"] == "quiesce"
-    maintenance = f"switched on and off by the rollback ({words.text_of(list(data.get('maintenance') or {}))})"
-    blocked = _unfit(ready)
-    items = (
-        Check("Document the issue triggering rollback", OPEN, "-e reason=..., kept in the run record"),
-        Check(
-            "Notify stakeholders of rollback decision",
-            ATTENTION if ready.state("channels") != READY else OPEN,
-            ready.said("channels") or f"sent by the rollback to {channels}",
-        ),
-        Check(
-            "Verify rollback artifacts exist (images, backups)", MISSING if blocked else READY, _artifacts(data, ready)
-        ),
-        Check(
-            "Ensure rollback team is available",
-            ready.state("contacts"),
-            ready.said("contacts") or f"available now: {names}",
-        ),
-        Check(
-            "Enable maintenance mode (if needed)",
-            ready.state("maintenance") if quiesce else READY,
-            ready.said("maintenance")
-            or (maintenance if quiesce else "not needed: no pod is stopped before its successor runs"),
-        ),
-    )
+    items = tuple(item.shown() for item in checklist(data, ready))
     return [Heading("3. Pre-Rollback Checklist"), Checklist(items)]
-
-
-def _unfit(ready: Readiness) -> list[str]:
-    """What is wrong with the artifacts; an approval is none."""
-    return [text for part, texts in ready.missing.items() if part != "approvals" for text in texts]
-
-
-def _artifacts(data: Data, ready: Readiness) -> str:
-    if _unfit(ready):
-        return "; ".join(_unfit(ready))
-    found = []
-    for live in data["applications"]:
-        target = live.get("target") or {}
-        if target:
-            found.append(f"{live['name']} has revision {words.text_of(target.get('revision'))} of the previous image")
-    found += [f"{item['name']} has the way down from migration {item['current']}" for item in data["databases"]]
-    found += [f"version {item['target_version']} of {item['path']} can be read" for item in data["configurations"]]
-    if data["databases"]:
-        found.append(f"a backup can be written to {data['backup_directory']}")
-    return "; ".join(found)
 
 
 def _verification(data: Data, ready: Readiness) -> list[Block]:

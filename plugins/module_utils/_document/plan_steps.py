@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import words
@@ -23,7 +23,7 @@ def steps(data: Data, ready: Readiness) -> list[Block]:
         Code(f"ansible-playbook playbooks/rollback.yml -e version={version}", "bash"),
         Paragraph(f"It goes through {', '.join(order)} and verification, whatever the numbers of the parts below."),
         Heading("4.1 Application Rollback", 3),
-        *_part([*_quiesce(data, quiesce=quiesce), *_applications(data)], "application"),
+        *_part([*_quiesce(data, quiesce=quiesce), *_applications(data, ready)], "application"),
         Heading("4.2 Database Rollback", 3),
         *_part(_databases(data, ready), "database"),
         Heading("4.3 Configuration Rollback", 3),
@@ -32,7 +32,7 @@ def steps(data: Data, ready: Readiness) -> list[Block]:
 
 
 def _part(lines: list[Cell], noun: str) -> list[Block]:
-    return [Bullets(tuple(lines))] if lines else [Paragraph(f"No {noun} belongs to this release.")]
+    return [Bullets(tuple(lines), numbered=True)] if lines else [Paragraph(f"No {noun} belongs to this release.")]
 
 
 def _place(live: Data) -> str:
@@ -48,17 +48,18 @@ def _quiesce(data: Data, *, quiesce: bool) -> list[Cell]:
     ]
 
 
-def _applications(data: Data) -> list[Cell]:
+def _applications(data: Data, ready: Readiness) -> list[Cell]:
     lines: list[Cell] = []
     for live in data["applications"]:
         target = live.get("target")
         if target:
-            images = words.text_of(list(target["images"].values()))
+            images = list(target["images"].values())
             count = live.get("recorded_replicas") or live["replicas"]
-            lines.append(
-                f"Bring {_place(live)} back to revision {words.text_of(target['revision'])} ({images}) with "
-                f"{words.plural(count, 'replica')}, watch it, and compare the images"
+            told = (
+                f"Bring {_place(live)} back to revision {words.text_of(target['revision'])} ({words.text_of(images)}) "
+                f"with {words.plural(count, 'replica')}, watch it, and compare the images"
             )
+            lines.append(_marked(told, "registry", ready, images))
         else:
             lines.append(f"Nothing to do for {_place(live)}: {words.text_of(list(live['images'].values()))}")
     return lines
@@ -75,10 +76,39 @@ def _databases(data: Data, ready: Readiness) -> list[Cell]:
             continue
         told = f"Back up {name}{f' to {where}' if where else ''}, and read the backup back"
         lines.append(Mark(f"{told}: {unfit}", MISSING) if unfit else told)
-        lines += [f"Migrate down {step['version']} ({step['name']}) to {step['to']}" for step in live["steps"]]
+        taken = _rehearsed(data, name)
+        lines += [
+            _marked(
+                f"Migrate down {step['version']} ({step['name']}) to {step['to']}{taken.get(str(step['version']), '')}",
+                "rehearsal",
+                ready,
+                [f"database {name}:"],
+            )
+            for step in live["steps"]
+        ]
         lines += [Mark(text, ATTENTION) for text in _loss(live)]
         lines.append(f"Check that {name} is at migration {live['target']}, and validate its data")
     return lines
+
+
+def _marked(told: str, part: str, ready: Readiness, about: Sequence[str]) -> Cell:
+    """A step, with whatever a part of the checks says about one of ``about``."""
+    for state, texts in ((MISSING, ready.missing.get(part, ())), (ATTENTION, ready.attention.get(part, ()))):
+        said = [text for text in texts if any(name in text for name in about)]
+        if said:
+            return Mark(f"{told}: {'; '.join(said)}", state)
+    return told
+
+
+def _rehearsed(data: Data, name: str) -> dict[str, str]:
+    """By version, how long a step took on a copy."""
+    return {
+        str(step["version"]): f", which took {words.duration(step['seconds'])} on a copy"
+        for item in data.get("rehearsals", ())
+        if item.get("name") == name and item.get("verdict") == "pass"
+        for step in item.get("steps") or ()
+        if step.get("seconds") is not None
+    }
 
 
 def _loss(live: Data) -> list[str]:

@@ -12,6 +12,9 @@ from .model import ATTENTION, MISSING, READY
 
 Data = Mapping[str, Any]
 
+MODES = ("service", "config_map", "http", "command")
+"""Ways to hold requests off."""
+
 
 @dataclass(frozen=True)
 class Readiness:
@@ -42,6 +45,8 @@ def judge(data: Data) -> Readiness:
     missing = {
         **_obstacles(data),
         "backups": _backups(data),
+        "registry": [] if _taken_on(data) else _images(data, "fail"),
+        "rehearsal": _rehearsals(data, "fail"),
         "approvals": _approvals(data) if data.get("approval_required") else [],
     }
     attention = {
@@ -50,6 +55,8 @@ def judge(data: Data) -> Readiness:
         "drift": [
             entry["message"] for entry in data["left"].get("drift") or () if entry["message"] not in data["problems"]
         ],
+        "registry": [*(_images(data, "fail") if _taken_on(data) else []), *_images(data, "inconclusive")],
+        "rehearsal": _rehearsals(data, "inconclusive"),
         "loss": [loss for database in data.get("databases", ()) for loss in lost(database)],
         "smoke_tests": _given(
             data, "smoke_tests", "no smoke test is defined: nothing would prove that the service works"
@@ -98,6 +105,32 @@ def _backups(data: Data) -> list[str]:
     ]
 
 
+def _images(data: Data, verdict: str) -> list[str]:
+    """What registries say of the previous images."""
+    return [
+        f"image {image['image']}: {image['message']}"
+        for image in data.get("images", ())
+        if image.get("verdict") == verdict
+    ]
+
+
+def _taken_on(data: Data) -> bool:
+    """Whether somebody goes without what the registries have not."""
+    return "artifacts" in (data.get("acknowledged") or {})
+
+
+def _rehearsals(data: Data, verdict: str) -> list[str]:
+    """How the way down went on a copy; one that did not come to an end failed."""
+    return [
+        f"database {item['name']}: {TRIED[verdict]}: {words.text_of(item.get('note') or item.get('problem'))}"
+        for item in data.get("rehearsals", ())
+        if item.get("verdict", "fail") == verdict
+    ]
+
+
+TRIED = {"fail": "the way down failed on a copy", "inconclusive": "the way down was not tried on a copy"}
+
+
 def lost(database: Data) -> list[str]:
     """What a database loses for good on the way down."""
     name, loss = database.get("name", ""), database.get("loss") or {}
@@ -119,8 +152,11 @@ def _triggers(triggers: Iterable[Data]) -> list[str]:
 
 
 def _maintenance(data: Data) -> list[str]:
-    if data["left"]["strategy"] != "quiesce" or data.get("maintenance"):
+    given = data.get("maintenance") or {}
+    if data["left"]["strategy"] != "quiesce" or any(mode in given for mode in MODES):
         return []
+    if given:
+        return [f"checklist_maintenance knows {', '.join(MODES)}, and not {', '.join(map(str, given))}"]
     return ["no maintenance mode is defined: while every pod is stopped, customers meet a dead service"]
 
 

@@ -74,7 +74,11 @@ PLAN: Json = {
     ],
     "probe_failures": 3,
     "conditions": {"data_corruption": {"text": "Data corruption", "makers": ["DBA", "Dev Lead"]}},
-    "maintenance": {"service": {"name": "api-server"}},
+    "maintenance": ["service"],
+    "images": [
+        {"image": "shop/api-server:1.4.1", "verdict": "pass", "message": "in registry.example as sha256:11"},
+    ],
+    "rehearsals": [{"name": "shop", "verdict": "pass", "steps": [{"version": "42", "seconds": 0.4}]}],
     "backup_directory": "/srv/backups",
     "backups": [{"name": "shop"}],
     "smoke_tests": [

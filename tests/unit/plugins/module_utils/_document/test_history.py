@@ -43,6 +43,10 @@ def test_drills_and_failures_do_not_count_as_restored() -> None:
         "failed": 1,
         "median": 50.0,
         "worst": 400.0,
+        "rollback_proven_days_ago": 4,
+        "drill_median": 20.0,
+        "drill_worst": 20.0,
+        "drill_proven_days_ago": 2,
         "proven_days_ago": 2,
     }
 
@@ -56,8 +60,11 @@ def test_nothing_on_record_is_no_comfort() -> None:
 def test_services_have_figures_of_their_own() -> None:
     other = record(9, service="billing", status="failed")
     text = markdown.render(history_document({"records": [*RECORDS, other], "now": NOW.isoformat()})[0])
-    assert "| shop | 5 | 1 | 1 | 50.0 s | 6 min 40 s | 2 days ago |" in text
-    assert "| billing | 1 | 0 | 1 | - | - | **NEVER** |" in text
+    assert "| shop | rollback | 5 | 1 | 50.0 s | 6 min 40 s | 4 days ago |" in text
+    assert "| shop | drill | 1 | 0 | 20.0 s | 20.0 s | 2 days ago |" in text
+    assert "| billing | rollback | 1 | 1 | - | - | **NEVER** |" in text
+    assert "- **Last proven rollback:** 4 days ago (drill: 2 days ago)" in text
+    assert "- **Failed:** 2 (of 6 rollbacks and 1 drill)" in text
     assert text.index("2026-11-25 12:00:00") < text.index("2026-11-20 12:00:00"), "the newest first"
 
 

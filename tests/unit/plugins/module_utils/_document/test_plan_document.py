@@ -46,7 +46,7 @@ def test_the_nine_sections_come_in_the_templates_order_with_its_tables(plan: Jso
     for row in (
         "| Database shop | Migration 42 | Migration 41 | Migration 42 |",
         "| Error Rate | > 10 % | Auto-rollback | pass: 0.2 % now. |",
-        "| https://shop.example/health | > 3 consecutive | Auto-rollback | pass: status 200 in 4 ms |",
+        "| https://shop.example/health | > 3 consecutive | Auto-rollback | pass: status 200 |",
         "| Data corruption | DBA + Dev Lead |",
         "| Version Check | GET /version | 200 + 1.4.1 |",
         "| Login | POST /auth/login | 200 + token |",
@@ -80,6 +80,16 @@ def set_to(path: str, value: object) -> Callable[[Json], None]:
     return change
 
 
+LOST = {"image": "shop/api-server:1.4.1", "verdict": "fail", "message": "registry.example has no shop (any more)"}
+AWAY = {**LOST, "verdict": "inconclusive", "message": "registry.example cannot be asked"}
+DRIFT = {
+    "component": "application",
+    "name": "deployment/api-server",
+    "what": "replicas",
+    "recorded": "3",
+    "live": "5",
+    "message": "deployment/api-server has 5 replicas",
+}
 IMAGE_GONE = "deployment/api-server has nothing to come back to: no ReplicaSet has the image"
 NO_DOWN = "database shop: there is no way down from 42"
 PRUNED = "version 6 of secret/production/app-config is pruned"
@@ -91,9 +101,12 @@ BLOCKING = [
     (
         set_to("backups.0.problem", "/srv/backups is not a folder"),
         "/srv/backups is not a folder",
-        "- **NOT READY**: Back up",
+        "**NOT READY**: Back up",
     ),
-    (without("backup_directory"), "set database_backup_directory", "- **NOT READY**: Back up shop"),
+    (without("backup_directory"), "set database_backup_directory", "**NOT READY**: Back up shop"),
+    (set_to("images", [LOST]), "registry.example has no shop (any more)", "Bring deployment/api-server"),
+    (set_to("rehearsals.0.verdict", "fail"), "database shop: the way down failed on a copy", "Migrate down 42"),
+    (set_to("rehearsals", [{"name": "shop", "problem": "no space left"}]), "no space left", "Migrate down 42"),
     (
         set_to("approvals", [{"role": "Dev Lead", "verdict": "fail", "message": "not signed", "command": "sign it"}]),
         "approval of Dev Lead: not signed",
@@ -104,6 +117,8 @@ ATTENTION = [
     (without("triggers"), "no automatic trigger is defined"),
     (set_to("triggers.0.verdict", "inconclusive"), "trigger Error Rate does not tell"),
     (set_to("triggers.0.verdict", "error"), "trigger Error Rate does not tell"),
+    (set_to("images", [AWAY]), "registry.example cannot be asked"),
+    (set_to("rehearsals.0.verdict", "inconclusive"), "the way down was not tried on a copy"),
     (without("maintenance"), "no maintenance mode is defined"),
     (without("smoke_tests"), "no smoke test is defined"),
     (without("monitoring"), "no monitoring check is defined"),
@@ -114,7 +129,7 @@ ATTENTION = [
     (set_to("contacts.1.phone", ""), "Dev Lead has no name or no phone"),
     (set_to("databases.0.loss", {"rows": 12, "items": [], "unseen": []}), "loses 12 rows"),
     (set_to("databases.0.loss", {"rows": 0, "items": [], "unseen": ["step 42"]}), "cannot be foreseen: step 42"),
-    (set_to("left.drift", [{"message": "deployment/api-server has 5 replicas"}]), "has 5 replicas"),
+    (set_to("left.drift", [DRIFT]), "has 5 replicas"),
 ]
 
 
@@ -168,11 +183,43 @@ def test_the_same_data_give_the_same_document(plan: Json) -> None:
 
 
 def test_the_duration_is_estimated_from_the_runs_of_the_same_service(plan: Json) -> None:
-    assert "not known, as this service was never rolled back" in drawn(plan)
+    unknown = "Expected duration: not known (this service was never rolled back and no drill was held)."
+    assert unknown in drawn(plan)
+    plan["time_to_restore"] = 95
+    assert "Expected duration: 1 min 35 s (as measured and written down, with no run on record)." in drawn(plan)
     slow = {**run_record(), "closed_at": "2026-11-23T19:25:20.925Z"}
     other, failed = {**slow, "service": "billing"}, {**slow, "status": "failed"}
-    plan["records"] = [run_record(), slow, other, failed]
-    assert "Expected duration: 1 min 16 s (median of 2 runs, the longest 2 min)." in drawn(plan)
+    plan["records"] = [{**run_record(), "facts": {"drill": True}}, slow, other, failed]
+    told = "1 min 16 s (median of 2 runs, 1 of them drills, the longest 2 min)"
+    assert f"Expected duration: {told}." in drawn(plan)
+    assert f"- **Expected duration:** {told}" in drawn(plan)
+
+
+def test_drift_is_a_table_of_its_own(plan: Json) -> None:
+    assert "Changed since" not in drawn(plan)
+    plan["left"]["drift"] = [DRIFT]
+    assert "| Application deployment/api-server | replicas | 3 | **DRIFTED**: 5 |" in drawn(plan)
+
+
+def test_configurations_of_the_cluster_have_their_place(plan: Json) -> None:
+    item = {"kind": "ConfigMap", "name": "flags", "namespace": "production", "equal": False, "position": "release"}
+    keys = {"keys_added": ["a"], "keys_removed": [], "keys_changed": ["b"]}
+    plan["cluster_configurations"] = [{**item, **keys}]
+    plan["manifest"]["cluster_configurations"] = [item]
+    text = drawn(plan)
+    assert (
+        "| Configuration configmap/flags | as the release has it | as it was before | as the release has it |" in text
+    )
+    assert "Restore configmap/flags -n production: keys added a; removed none; changed b" in text
+    plan["problems"] = ["configmap/flags holds neither the release's content nor the previous one"]
+    [row] = [line for line in drawn(plan).splitlines() if line.startswith("| Configuration configmap/flags")]
+    assert "NOT READY" in row
+
+
+def test_a_rehearsal_says_how_long_each_step_takes(plan: Json) -> None:
+    assert "Migrate down 42 (loyalty) to 41, which took 0.4 s on a copy" in drawn(plan)
+    plan["rehearsals"] = []
+    assert "on a copy" not in drawn(plan)
 
 
 def test_steps_say_what_each_would_do_now(plan: Json) -> None:
