@@ -13,7 +13,10 @@ description:
   - Shows the clock, the role, the task, what became of it and how long it took.
   - Leaves out what is not news, such as skipped tasks, includes, the validation of arguments and the keeping of the run
     record. With C(-v) they are shown, with results.
-  - A failure is told in full, and last.
+  - Says how long each phase of a rollback took, and which phases are left out.
+  - Steps that take long say how far they are, on lines of their own, every few seconds.
+  - A failure is told in full, and last, followed by the command that goes on from there.
+  - In colour on a terminal; plain in a file, in a pipeline's log and in AWX.
 author: The octalume.rollback authors (@octalume)
 extends_documentation_fragment:
   - default_callback
@@ -22,10 +25,14 @@ requirements:
   - set as C(stdout_callback) in ansible.cfg
 """
 
+import re
+import shlex
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from ansible import constants as C
+from ansible import context
 from ansible.plugins.callback import CallbackBase
 from ansible.utils.color import stringc
 from ansible_collections.octalume.rollback.plugins.plugin_utils.sentences import sentence
@@ -35,6 +42,8 @@ COLOURS = {"changed": C.COLOR_CHANGED, "ok": C.COLOR_OK, "failed": C.COLOR_ERROR
 QUIET = ("Validating arguments against arg spec",)
 ASSERT = ("ansible.builtin.assert", "assert")
 JOURNAL = "octalume.rollback.rollback_record"
+VERSION = re.compile(r"version=[\w.+-]+")
+TAIL = 5  # lines of a failed program's output
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]
@@ -48,6 +57,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         super().__init__()
         self.began = time.monotonic()
         self.task_began: dict[str, float] = {}
+        self.phases: dict[str, dict[str, float]] = {}
         self.hosts = 1
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
@@ -68,24 +78,25 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         """One line, unless it is housekeeping."""
         task, data = result._task, result._result
         self._handle_warnings(data)
+        if task.action == JOURNAL:
+            self._phase(result._host.get_name(), data.get("record") or {})
         if self._display.verbosity == 0 and self._housekeeping(task):
             return
         if task.action in (*C._ACTION_DEBUG, *ASSERT) and "msg" in data:
             self._line(result, "", str(data["msg"]))
             return
         state = "changed" if data.get("changed") else "ok"
-        self._line(result, state, task.get_name(include_role_fqcn=False), sentence(task.action, data))
+        self._line(result, state, task.get_name(), sentence(task.action, data))
         self._details(data)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         """The whole message, on lines of its own."""
         data = result._result
         self._handle_warnings(data)
-        self._line(result, "failed", result._task.get_name(include_role_fqcn=False))
+        self._line(result, "failed", result._task.get_name())
         failed = [item for item in data.get("results") or [] if item.get("failed")]
         for item in failed or [data]:
-            words = str(item.get("msg") or item.get("module_stderr") or "no message; run again with -vvv")
-            self._display.display(stringc(f"          {words}", C.COLOR_ERROR))
+            self._display.display(stringc(f"          {complaint(item)}", C.COLOR_ERROR))
         if ignore_errors:
             self._display.display("          (ignored)")
         self._details(data)
@@ -97,12 +108,12 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def v2_runner_on_skipped(self, result: Any) -> None:
         """Only with -v."""
         if self._display.verbosity:
-            self._line(result, "skipped", result._task.get_name(include_role_fqcn=False))
+            self._line(result, "skipped", result._task.get_name())
 
     def v2_runner_retry(self, result: Any) -> None:
         """One short line for each look that was not yet good."""
         data = result._result
-        name = f"{result._task.get_name(include_role_fqcn=False)}: not yet"
+        name = f"{result._task.get_name()}: not yet"
         self._line(result, "", f"{name} ({data.get('attempts')} of {data.get('retries', 1) - 1})")
 
     def v2_on_file_diff(self, result: Any) -> None:
@@ -127,6 +138,18 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
                 f"failed={counts['failures']} rescued={counts['rescued']} in {took:.1f} s"
             )
             self._display.display(words, color=C.COLOR_ERROR if failed else C.COLOR_OK)
+        if any(stats.failures.values()) or any(stats.dark.values()):
+            self._display.display(f"once that is mended: {again(context.CLIARGS)}", color=C.COLOR_HIGHLIGHT)
+
+    def _phase(self, host: str, record: Mapping[str, Any]) -> None:
+        """A line with what a phase took, once the run record says that it is over."""
+        begun = self.phases.setdefault(host, {})
+        for step in record.get("steps") or []:
+            if step["status"] == "started":
+                begun.setdefault(step["name"], time.monotonic())
+            elif step["name"] in begun:
+                took = time.monotonic() - begun.pop(step["name"])
+                self._write(host, "phase", step["name"], f"{step['status']:<8} {took:5.1f} s", C.COLOR_HIGHLIGHT)
 
     def _housekeeping(self, task: Any) -> bool:
         return task.action in (*C._ACTION_ALL_INCLUDES, JOURNAL) or task.name.startswith(QUIET)
@@ -135,14 +158,37 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         """``clock  environment  role  text  state  seconds  found``; the environment only where there are several."""
         task = result._task
         role = task._role.get_name(include_role_fqcn=False) if task._role else ""
-        where = f"{result._host.get_name():<12} " if self.hosts > 1 else ""
         took = time.monotonic() - self.task_began.get(task._uuid, time.monotonic())
-        name = text.split(" : ", 1)[-1]
         ending = f"{state:<8} {took:5.1f} s  {found}" if state else ""
-        line = f"{time.strftime('%H:%M:%S')}  {where}{role:<14} {name:<{WIDTH}} {ending}".rstrip()
-        self._display.display(stringc(line, COLOURS[state]) if state in COLOURS and state != "ok" else line)
+        colour = COLOURS[state] if state in COLOURS and state != "ok" else None
+        self._write(result._host.get_name(), role, text.split(" : ", 1)[-1], ending, colour)
+
+    def _write(self, host: str, role: str, text: str, ending: str, colour: str | None) -> None:
+        where = f"{host:<12} " if self.hosts > 1 else ""
+        line = f"{time.strftime('%H:%M:%S')}  {where}{role:<14} {text:<{WIDTH}} {ending}".rstrip()
+        self._display.display(stringc(line, colour) if colour else line)
 
     def _details(self, data: Any) -> None:
         """The whole result, where somebody asked for it."""
         if self._display.verbosity:
             self._display.display(self._dump_results(data, indent=2))
+
+
+def complaint(result: Mapping[str, Any]) -> str:
+    """What a failed task says: its message, and the end of what its program said."""
+    said = str(result.get("stderr") or result.get("module_stderr") or result.get("stdout") or "").strip()
+    lines = [str(result.get("msg") or ("" if said else "no message; run again with -vvv")), *said.splitlines()[-TAIL:]]
+    return "\n          ".join(line for line in lines if line)
+
+
+def again(arguments: Mapping[str, Any]) -> str:
+    """The command that was typed, as far as it can be shown: variables may hold what is secret, a version does not."""
+    words = ["ansible-playbook", *arguments.get("args", ())]
+    for inventory in arguments.get("inventory") or ():
+        words += ["-i", inventory]
+    words += ["--check"] if arguments.get("check") else []
+    shown = [given for given in arguments.get("extra_vars") or () if VERSION.fullmatch(given)]
+    words += [word for given in shown for word in ("-e", given)]
+    return shlex.join(words) + (
+        "" if len(shown) == len(arguments.get("extra_vars") or ()) else " ... (and the other -e)"
+    )
