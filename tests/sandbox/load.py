@@ -66,6 +66,7 @@ class Report:
         failed = sum(self.failed_paths.values())
         return {
             "requests": len(self.times),
+            "seconds": max(self.seconds, default=0) + 1,
             "failed": failed,
             "error_ratio": failed / len(self.times) if self.times else 0.0,
             "statuses": dict(sorted(self.statuses.items())),

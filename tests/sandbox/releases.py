@@ -35,8 +35,9 @@ CONFIGURATIONS: dict[int, dict[str, str]] = {
     6: {"APP_SESSION_SECONDS": "3600"},
     7: {"APP_LOYALTY_RATE": "10", "APP_PAGE_SIZE": "100", "APP_SUPPORT_EMAIL": "loyalty@example.test"},
     8: {"APP_LOYALTY_RATE": "5"},
+    9: {"APP_PAGE_SIZE": "80"},
 }
-CONFIGURATION_OF = {"1.4.0": 5, "1.4.1": 6, "1.4.2": 7, "1.4.3": 8}
+CONFIGURATION_OF = {"1.4.0": 5, "1.4.1": 6, "1.4.2": 7, "1.4.3": 8, "1.4.4": 9}
 
 
 @dataclass(frozen=True)

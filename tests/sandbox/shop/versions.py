@@ -47,5 +47,6 @@ RELEASES = {
         Release("1.4.1", schema=41),
         Release("1.4.2", schema=42, fault=Fault(error_every=4, slow_every=15, slow_seconds=5.5, unhealthy_every=10)),
         Release("1.4.3", schema=42),
+        Release("1.4.4", schema=42),
     )
 }
