@@ -182,7 +182,7 @@ def filled(record: dict[str, Any], completed: str) -> str:
         "Detected": "2026-11-23 19:23:15 UTC",
         "Started": f"{record['opened_at'][:19].replace('T', ' ')} UTC",
         "Completed": completed,
-        "Description of user impact": "Requests were answered with a maintenance page while the service was stopped",
+        "Description of user impact": "Requests will be kept away while the schema changes",
         "Action item 1": "Read the incident report",
         "Action item 2": "Find the root cause, and fix it before the next release",
         "name": "Dana Okafor (DevOps Lead)",
@@ -251,7 +251,7 @@ def test_a_failure_names_who_can_be_called_now(team: Team) -> None:
     away = {"system": "gitlab", "url": f"http://127.0.0.1:{free_port()}", "project": "shop"}
     team.play("failed", follow_up_tickets=[desk, away])
     [ticket] = [json.loads(file.read_text()) for file in team.chat.files() if "/desk" in file.read_text()]
-    assert "**FAILED**: Migrate down: the table is locked" in ticket["body"]["body"]
+    assert "**WHAT FAILED**: Migrate down: the table is locked" in ticket["body"]["body"]
     assert "- [ ] **ATTENTION** Create tickets for fixes: sent, no ticket: " in team.report()
     _unused, (subject, body) = team.notices()
     assert subject == "[ROLLBACK] shop could not be rolled back from 1.4.2 to 1.4.1"
@@ -262,7 +262,7 @@ def test_a_failure_names_who_can_be_called_now(team: Team) -> None:
         in body
     )
     report = team.report()
-    assert "**FAILED**: Migrate down: the table is locked" in report
+    assert "**WHAT FAILED**: Migrate down: the table is locked" in report
     assert "- Rae Novak (Escalation), +00 4" in report
 
 
