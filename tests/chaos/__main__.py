@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``python -m tests.chaos kill``: disturbs rollbacks in a sandbox of its own for a bounded time, and tells figures."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from tests.chaos.arena import APPLICATION, WHOLE, Arena
+from tests.chaos.kills import Finding, Killer, all_boundaries, random_moments
+from tests.sandbox.supervisor import down, up
+
+
+def say(text: str) -> None:
+    """One line, at once."""
+    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
+
+
+def attempt(what: str, tries: Iterable[Callable[[], Finding]], deadline: float) -> bool:
+    """Make every try that begins before ``deadline``; whether the world was always as it has to be."""
+    done: list[Finding] = []
+    left = 0
+    for one in tries:
+        if time.monotonic() > deadline:
+            left += 1
+            continue
+        found = one()
+        done.append(found)
+        say(f"{'FAIL' if found.differences else 'ok  '} {found.seconds:5.1f} s, {found.kills} kills")
+        for line in (*found.moments, *found.differences) if found.differences else found.moments:
+            say(f"       {line}")
+    good = [found for found in done if not found.differences]
+    say(
+        f"{what}: {sum(found.kills for found in done)} kills in {len(done)} rollbacks, of which {len(good)} ended as "
+        f"undisturbed" + (f"; {left} chains not begun for lack of time" if left else "")
+    )
+    return len(good) == len(done)
+
+
+def kill(given: argparse.Namespace, arena: Arena) -> bool:
+    """Boundaries, then random moments."""
+    deadline = time.monotonic() + given.budget
+    killer = Killer(arena)
+    say(f"undisturbed: {killer.seconds:.1f} s, {len(killer.tasks)} tasks; {killer.undisturbed}")
+    boundaries = list(all_boundaries(killer, given.chain))[given.skip :] if given.boundaries else []
+    good = attempt("killed at task boundaries", boundaries, deadline)
+    return (
+        attempt("killed at random moments", random_moments(killer, given.random, given.chain, given.seed), deadline)
+        and good
+    )
+
+
+def main() -> int:
+    """Do what the command line says; 0 if nothing was found."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("kill", help="kill rollbacks and finish them")
+    one.add_argument("--scope", choices=[WHOLE, APPLICATION], default=WHOLE)
+    one.add_argument("--no-boundaries", dest="boundaries", action="store_false")
+    one.add_argument("--skip", type=int, default=0, help="chains of boundaries to leave out, from the first on")
+    one.add_argument("--chain", type=int, default=6, help="kills of one rollback")
+    one.add_argument("--random", type=int, default=100)
+    one.add_argument("--seed", type=int, default=1)
+    one.add_argument("--budget", type=float, default=3000, help="seconds after which nothing new is begun")
+    one.add_argument("--directory", type=Path, help="a running sandbox, instead of one of its own")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="chaos-") as scratch:
+        directory = (given.directory or Path(scratch) / "stack").absolute()
+        endpoints = up(directory, bound=given.directory is None)
+        try:
+            good = kill(given, Arena(endpoints, Path(scratch) / "runs", given.scope))
+        finally:
+            if given.directory is None:
+                down(directory)
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
