@@ -235,9 +235,10 @@ class JobRunner:
             return RollbackError(f"job {self._site.namespace}/{name} did not start within {limit}: {states}")
         pod = found["pods"][0]["metadata"]["name"] if found.get("pods") else ""
         lines = self._cluster.log_tail(self._site.namespace, pod, CONTAINER, previous=False) if pod else []
+        what = f"{' '.join(argv)} was not done within {round(timeout, 1):g} s in pod {pod} and was ended"
         return RollbackError(
-            f"{' '.join(argv)} was not done within {round(timeout, 1):g} s in pod {pod} and was ended; its transaction"
-            f" is rolled back by the server. Ask migration_info where the schema is. Its last words: {' / '.join(lines)}",
+            f"{what}; its transaction is rolled back by the server. Ask migration_info where the schema is. Its last"
+            f" words: {' / '.join(lines)}",
             argv=list(argv),
             log=lines,
         )
