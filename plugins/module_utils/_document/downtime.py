@@ -16,8 +16,9 @@ def downtime(record: Mapping[str, Any]) -> dict[str, Any] | None:
     """``{from, to, seconds, text}`` of a run record; None where pods were replaced one by one, so nobody had to wait.
 
     It began when maintenance mode was to go on, or the scaling down began, and ended when maintenance mode was off, or,
-    where there is none, all pods had served for the soak. ``to`` and ``seconds`` are None while it lasts. What customers
-    noticed lies within: requests are answered until the switch is made, and again before the step is written down.
+    where there is none, all pods had served for the soak. ``to`` and ``seconds`` are None while it lasts. What
+    customers noticed lies within: requests are answered until the switch is made, and again before the step is
+    written down.
     """
     steps = {step["name"]: step for step in record.get("steps") or ()}
     if "quiesce" not in steps:

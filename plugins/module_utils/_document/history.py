@@ -47,7 +47,7 @@ def estimated(records: Iterable[Data], service: str, pinned: Any = None) -> tupl
     known = sorted(seconds for seconds, _drill in own)
     if known:
         drills = sum(drill for _seconds, drill in own)
-        runs = f"{words.plural(len(known), 'run')}{f', {drills} of them drills' if drills else ''}"
+        runs = f"{words.plural(len(known), 'run')}{f' (drills among them: {drills})' if drills else ''}"
         return words.duration(statistics.median(known)), f"median of {runs}, the longest {words.duration(known[-1])}"
     if pinned:
         return words.duration(float(pinned)), "as measured and written down, with no run on record"

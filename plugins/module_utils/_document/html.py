@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from .._module import RollbackError
 from . import page
@@ -33,14 +35,19 @@ class Group:
 
 def render(document: Document) -> str:
     """The whole page."""
+    # The style is this collection's own text, and the only one that goes in as it is.
+    style = Markup(page.STYLE) if jinja2 else ""  # noqa: S704
+    groups, sections = _groups(document), _sections(document)
+    made: str = _template().render(document=document, groups=groups, sections=sections, style=style, classes=CLASSES)
+    return made + "\n"
+
+
+@functools.cache
+def _template() -> Any:
+    """The template, read once: that takes longer than to fill it in."""
     if jinja2 is None:
         raise RollbackError("the Python library Jinja2 is missing: pip install jinja2")
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    # The style is this collection's own text, and the only one that goes in as it is.
-    style = Markup(page.STYLE)  # noqa: S704
-    template = environment.from_string(page.TEMPLATE)
-    groups, sections = _groups(document), _sections(document)
-    return template.render(document=document, groups=groups, sections=sections, style=style, classes=CLASSES) + "\n"
+    return jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(page.TEMPLATE)
 
 
 def anchor(text: str) -> str:

@@ -19,7 +19,6 @@ from .model import (
     OPEN,
     READY,
     Block,
-    Bullets,
     Check,
     Checklist,
     Contents,
@@ -46,8 +45,7 @@ def incident_document(data: Data, root_cause: str = "") -> Document:
     record, manifest = data["record"], data["manifest"]
     kind = "Drill report" if is_drill(record) else "Incident report"
     blocks: list[Block] = [
-        *_head(record, manifest),
-        *_failure(data),
+        *_head(data),
         *_why(record),
         *durations(record),
         *timeline(record),
@@ -72,7 +70,8 @@ def root_cause_of(markdown: str) -> str:
     return "" if text == TO_FILL_IN else text
 
 
-def _head(record: Data, manifest: Data) -> list[Block]:
+def _head(data: Data) -> list[Block]:
+    record, manifest = data["record"], data["manifest"]
     ended = words.date_and_time(record.get("closed_at")) if record.get("closed_at") else "not yet"
     fields = (
         ("Document", manifest["document"]),
@@ -85,14 +84,17 @@ def _head(record: Data, manifest: Data) -> list[Block]:
     outcome = f"Release {record['release']} of {record['service']} is {OUTCOMES[record['status']]}"
     state = {"completed": READY, "failed": MISSING}.get(record["status"], ATTENTION)
     mark = Mark(f"{outcome}.", state, record["status"])
-    return [mark, Figures(tuple(_figures(record))), Fields(fields), Contents()]
+    return [mark, *_failure(data), Figures(tuple(_figures(record))), Fields(fields), Contents()]
 
 
 def _figures(record: Data) -> Iterable[tuple[str, str, str]]:
     """What is asked first: how long, since when, at what price, and who said so."""
     decision = record.get("decision") or {}
     opened, closed, detected = record["opened_at"], record.get("closed_at"), decision.get("detected_at")
-    yield "Time to restore", words.duration(words.between(opened, closed)), "started, until proven"
+    if record["status"] == "completed":
+        yield "Time to restore", words.duration(words.between(opened, closed)), "started, until proven"
+    else:
+        yield "Time spent", words.duration(words.between(opened, closed)), "nothing is restored yet"
     if detected:
         yield "In all", words.duration(words.between(detected, closed)), "gone bad, until proven"
     down = downtime(record)
@@ -198,13 +200,14 @@ def _checklist(record: Data) -> list[Block]:
 
 
 def _failure(data: Data) -> list[Block]:
+    """What failed, and who could be called."""
     record = data["record"]
     failure = (record.get("facts") or {}).get("failure")
     if record["status"] == "completed" or not failure:
         return []
-    duty = tuple(words.text_of(item["label"]) for item in data.get("contacts") or () if item.get("on_duty"))
-    called: list[Block] = [Paragraph("Available at that moment:"), Bullets(duty)] if duty else []
-    return [Heading("What failed"), Mark(words.text_of(failure), MISSING, "failed"), *called]
+    duty = "; ".join(words.text_of(item["label"]) for item in data.get("contacts") or () if item.get("on_duty"))
+    called: list[Block] = [Fields((("To call", duty),))] if duty else []
+    return [Mark(words.text_of(failure), MISSING, "what failed"), *called]
 
 
 def _notices(record: Data) -> list[Block]:

@@ -54,13 +54,14 @@ body{margin:0 auto;padding:2.5rem 1.25rem 5rem;max-width:62rem;background:var(--
  font:1rem/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif;overflow-wrap:anywhere}
 h1{font-size:2rem;line-height:1.15;letter-spacing:-.02em;margin:0}
 .about{margin:.4rem 0 1.5rem;color:var(--quiet);font-size:1.1rem}
-h2{font-size:1.3rem;line-height:1.25;letter-spacing:-.01em;margin:3rem 0 .9rem;padding-top:1rem;
+h2{font-size:1.3rem;line-height:1.25;letter-spacing:-.01em;margin:2.6rem 0 .8rem;padding-top:.9rem;
  border-top:2px solid var(--text)}
 h3{font-size:1rem;margin:1.6rem 0 .4rem}
 p{margin:.5rem 0 .9rem;max-width:46rem}
 a{color:var(--link);text-underline-offset:.2em}
 nav ol{display:flex;flex-wrap:wrap;gap:.1rem 1.1rem;list-style:none;margin:1.25rem 0 0;padding:.7rem 0 0;
  border-top:1px solid var(--line);font-size:.875rem}
+nav li{margin:0}
 nav a{display:inline-block;padding:.25rem 0;text-decoration:none}
 nav a:hover,nav a:focus{text-decoration:underline}
 dl{margin:0 0 1rem}
@@ -127,8 +128,7 @@ svg .band{fill:var(--band)}
  .figures{grid-template-columns:1fr 1fr;gap:.5rem}
  .figures div{padding:.6rem .75rem}
  .figures dd{font-size:1.1rem}
- .fields{grid-template-columns:1fr;gap:0}
- .fields dd{margin-bottom:.4rem}
+ .fields{grid-template-columns:minmax(0,max-content) minmax(0,1fr);column-gap:1rem;font-size:.9375rem}
  table,tbody,tr,td{display:block}
  thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
  tr{border-bottom:1px solid var(--line);padding:.5rem 0}

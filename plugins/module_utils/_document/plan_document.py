@@ -84,11 +84,7 @@ def _figures(data: Data) -> Iterable[tuple[str, str, str]]:
     yield "Expected duration", middle, about
     rows = sum((live.get("loss") or {}).get("rows") or 0 for live in data["databases"])
     if data["databases"]:
-        yield (
-            "Lost for good",
-            words.plural(rows, "row or value", "rows or values"),
-            "but for the backup" if rows else "",
-        )
+        yield "Lost for good", str(rows), "rows or values, which only the backup keeps" if rows else "rows or values"
     approvals = data.get("approvals", ())
     signed = sum(item.get("verdict") == "pass" for item in approvals)
     wanted = "required" if data.get("approval_required") else "not required here"

@@ -92,6 +92,6 @@ def text_of(value: Any) -> str:
     return str(value)
 
 
-def plural(count: int, noun: str, several: str = "") -> str:
-    """``1 row``, ``2 rows``; ``several`` where it is not made by an s."""
-    return f"{count} {noun if count == 1 else several or f'{noun}s'}"
+def plural(count: int, noun: str) -> str:
+    """``1 row``, ``2 rows``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"

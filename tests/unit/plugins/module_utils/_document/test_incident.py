@@ -23,6 +23,34 @@ def drawn(record: Json, root_cause: str = "", **more: object) -> str:
     return markdown.render(incident_document({"manifest": MANIFEST, "record": record, **more}, root_cause))
 
 
+def test_the_figures_that_are_asked_for_first_come_first(record: Json) -> None:
+    text = drawn(record)
+    for line in (
+        "- **Time to restore:** 32.1 s (started, until proven)",
+        "- **In all:** 37.9 s (gone bad, until proven)",
+        "- **Downtime:** none (pods were replaced one by one)",
+        "- **Decided by:** the triggers (automatic)",
+    ):
+        assert line in text
+        assert text.index(line) < text.index("## Why")
+    record["decision"].update(kind="manual", makers=["Kim Reyes"])
+    record["status"] = "failed"
+    assert "- **Decided by:** Kim Reyes (manual)" in drawn(record)
+    assert "- **Time spent:** 32.1 s (nothing is restored yet)" in drawn(record)
+
+
+def test_a_report_tells_who_has_acknowledged_what(record: Json) -> None:
+    items = [
+        {"name": "issue", "text": "Document the issue", "state": "ready", "evidence": "INC-17", "who": "", "note": ""},
+        {"name": "team", "text": "Ensure team", "state": "attention", "evidence": "nobody", "who": "Kim", "note": ""},
+    ]
+    assert "Checklist" not in drawn(record)
+    record["facts"]["checklist"] = items
+    text = drawn(record)
+    assert "- [x] Document the issue: INC-17\n" in text
+    assert "- [x] Ensure team: acknowledged by Kim (the check says: nobody)" in text
+
+
 def test_a_success_tells_the_whole_story(record: Json) -> None:
     text = drawn(record, triggers=[metric()], monitoring=[metric("Memory", condition="expect < 80 %", threshold=0.8)])
     for line in (
@@ -44,7 +72,7 @@ def test_a_success_tells_the_whole_story(record: Json) -> None:
         TO_FILL_IN,
     ):
         assert line in text, line
-    assert "What failed" not in text
+    assert "WHAT FAILED" not in text
 
 
 def test_a_failure_says_what_failed_and_whom_to_call(record: Json) -> None:
@@ -57,7 +85,7 @@ def test_a_failure_says_what_failed_and_whom_to_call(record: Json) -> None:
     ]
     text = drawn(record, contacts=duty)
     assert "# Incident report: shop 1.4.2 NOT rolled back" in text
-    assert "**FAILED**: Migrate down: the table is locked" in text
+    assert "**WHAT FAILED**: Migrate down: the table is locked" in text
     assert "Ann Lee (DBA), +00 2" in text
     assert "Bo Chen" not in text
     assert "| verification | **FAILED** |" in text

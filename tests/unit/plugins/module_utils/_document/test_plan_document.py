@@ -190,7 +190,7 @@ def test_the_duration_is_estimated_from_the_runs_of_the_same_service(plan: Json)
     slow = {**run_record(), "closed_at": "2026-11-23T19:25:20.925Z"}
     other, failed = {**slow, "service": "billing"}, {**slow, "status": "failed"}
     plan["records"] = [{**run_record(), "facts": {"drill": True}}, slow, other, failed]
-    told = "1 min 16 s (median of 2 runs, 1 of them drills, the longest 2 min)"
+    told = "1 min 16 s (median of 2 runs (drills among them: 1), the longest 2 min)"
     assert f"Expected duration: {told}." in drawn(plan)
     assert f"- **Expected duration:** {told}" in drawn(plan)
 
