@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +12,7 @@ from .._kubernetes.client import ApiServer
 from .._kubernetes.model import COLLECTIONS
 from .._module import Call, RollbackError
 from .._postgres.arguments import connection_from, connection_options
+from .._postgres.foreign import refuse_address
 from .._postgres.model import Connection
 from .adapters import ADAPTERS, DEFAULT_COMMANDS
 from .client import Here, Place
@@ -45,9 +46,7 @@ MIGRATION: dict[str, dict[str, Any]] = {
     "job": {"type": "dict", "options": JOB, "required_one_of": [["workload", "image"]]},
     **connection_options(required=False),
 }
-OTHER_SERVERS = re.compile(
-    r"^(jdbc:)?(mysql|mariadb|sqlite\d?|sqlserver|mssql|oracle|mongodb|clickhouse)\b", re.IGNORECASE
-)
+ADDRESSES = ("DATABASE_URL", "FLYWAY_URL", "LIQUIBASE_COMMAND_URL", "SQLALCHEMY_DATABASE_URI")
 
 
 def tool_from(call: Call) -> Tool:
@@ -56,10 +55,10 @@ def tool_from(call: Call) -> Tool:
     environment = {str(name): str(value) for name, value in params["environment"].items()}
     call.secrets.update(value for name, value in environment.items() if SECRET.search(name) and len(value) > 3)
     for name, value in environment.items():
-        if other := OTHER_SERVERS.match(value):
-            raise RollbackError(
-                f"{name} points at {other.group(2)}: only PostgreSQL is supported; roll this database back by hand"
-            )
+        refuse_address(name, value)
+    if not params["job"] and not params["login_db"]:  # else the tool is given another address than the one it has here
+        for name in ADDRESSES:
+            refuse_address(name, os.environ.get(name, ""))
     return Tool(
         command=tuple(params["command"] or DEFAULT_COMMANDS[params["tool"]]),
         chdir=params["chdir"],

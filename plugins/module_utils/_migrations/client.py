@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from .._module import RollbackError
+from .._postgres.foreign import not_supported, product_of_words
 from .._postgres.model import Connection
 from .model import Completed, Tool
 
@@ -129,7 +130,9 @@ def _end(child: subprocess.Popen[str]) -> None:
 
 
 def demand(done: Completed, what: str) -> str:
-    """The output of a run that must have succeeded."""
+    """The output of a run that must have succeeded, and on PostgreSQL."""
+    if product := product_of_words(f"{done.errors}\n{done.output}"):
+        raise not_supported(product, f"what {' '.join(done.argv)} works on")
     if done.status:
         said = (done.errors.strip() or done.output.strip() or "it said nothing")[-1500:]
         raise RollbackError(

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .foreign import refuse_address
 from .model import Connection
 
 CONNECTION: dict[str, dict[str, Any]] = {
@@ -32,7 +33,9 @@ def connection_options(*, required: bool = True) -> dict[str, dict[str, Any]]:
 
 
 def connection_from(params: Mapping[str, Any]) -> Connection:
-    """The connection the validated ``params`` describe."""
+    """The connection the validated ``params`` describe; addresses of other products are refused by name."""
+    for name in ("login_host", "login_db"):
+        refuse_address(name, params[name] or "")
     return Connection(
         host=params["login_unix_socket"] or params["login_host"],
         port=params["login_port"],

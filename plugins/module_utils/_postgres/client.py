@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
 
+from .foreign import not_supported, product_at, product_of_version
 from .model import Connection
 
 try:
@@ -85,6 +86,10 @@ class Session:
                 keepalives_count=3,
             )
         except psycopg2.Error as error:
+            # A server that knows the role or the database is one that speaks PostgreSQL's protocol.
+            silent = "FATAL" not in str(error)
+            if silent and (product := product_at(connection.host, connection.port)):
+                raise not_supported(product, f"{connection.host}:{connection.port}") from error
             raise RollbackError(
                 f"cannot connect to PostgreSQL as {connection.place}: {_words(error)};"
                 " check login_host, login_port, login_user, login_password and login_db",
@@ -92,6 +97,9 @@ class Session:
             ) from error
         self._wire.autocommit = True
         self._descriptor: int = self._wire.fileno()
+        if product := product_of_version(str(self.query("SELECT version()")[0][0])):
+            self.close()
+            raise not_supported(product, f"{connection.host}:{connection.port}")
         with suppress(QueryError):  # not on every platform of the server
             self.query(NOTICE_LOSS)
 

@@ -7,10 +7,16 @@ import re
 from collections.abc import Mapping, Sequence
 
 from ..._module import RollbackError
+from ..._postgres.foreign import NAMES, not_supported
 from ..client import Runner, demand
 from ..model import Migration, Script, Status, Step, Tool
 
 LINE = re.compile(r"^\s*\[(?P<mark>[Xx ])\]\s+(?P<name>\S+)")
+VENDOR = re.compile(r"^vendor: (\w+)$", re.MULTILINE)
+QUESTION = (
+    "from django.core.management import call_command; from django.db import connection;"
+    ' print("vendor:", connection.vendor, flush=True); call_command("showmigrations", {app!r}, no_color=True)'
+)
 
 
 class Django:
@@ -25,8 +31,11 @@ class Django:
         self._run = run
 
     def status(self) -> Status:
-        """``showmigrations APP``."""
-        done = self._run(["showmigrations", self._app, "--no-color"])
+        """``showmigrations APP``, after a word about the database it is shown for."""
+        done = self._run(["shell", "-c", QUESTION.format(app=self._app)])
+        vendor = VENDOR.search(done.output)
+        if vendor and vendor[1] != "postgresql":
+            raise not_supported(NAMES.get(vendor[1], vendor[1]), "the default database of the Django project")
         return read_migrations(demand(done, "cannot ask Django for its migrations"), self._app)
 
     def scripts(self, steps: Sequence[Step]) -> Mapping[str, Script]:
