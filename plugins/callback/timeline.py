@@ -185,7 +185,7 @@ def again(arguments: Mapping[str, Any]) -> str:
     """The command that was typed, as far as it can be shown: variables may hold what is secret, a version does not."""
     words = ["ansible-playbook", *arguments.get("args", ())]
     for inventory in arguments.get("inventory") or ():
-        words += ["-i", inventory]
+        words += [] if inventory in C.DEFAULT_HOST_LIST else ["-i", inventory]
     words += ["--check"] if arguments.get("check") else []
     shown = [given for given in arguments.get("extra_vars") or () if VERSION.fullmatch(given)]
     words += [word for given in shown for word in ("-e", given)]
