@@ -29,9 +29,14 @@ def is_drill(record: Data) -> bool:
     return bool((record.get("facts") or {}).get("drill"))
 
 
+def is_restore(record: Data) -> bool:
+    """Whether it brought a database back from a backup, and undid no release."""
+    return (record.get("decision") or {}).get("kind") == "restore"
+
+
 def to_restore(record: Data) -> float | None:
     """Seconds from the start to the proven end; None unless it ended well."""
-    if record.get("status") != "completed":
+    if record.get("status") != "completed" or is_restore(record):
         return None
     return words.between(record.get("opened_at"), record.get("closed_at"))
 
@@ -65,7 +70,7 @@ def _row(record: Data) -> dict[str, str]:
     detected = decision.get("detected_at") or ""
     values = {
         "record": record.get("id"),
-        "kind": "drill" if is_drill(record) else "rollback",
+        "kind": "drill" if is_drill(record) else "restore" if is_restore(record) else "rollback",
         "decision": decision.get("condition") or decision.get("kind"),
         "outcome": record.get("status"),
         "detected_at": detected,
@@ -96,7 +101,7 @@ def summary(records: Sequence[Data], now: datetime) -> dict[str, Any]:
 
     ``proven_days_ago`` is about both: the last time that anything was undone and proven. None: never.
     """
-    real = [record for record in records if not is_drill(record)]
+    real = [record for record in records if not is_drill(record) and not is_restore(record)]
     drills = [record for record in records if is_drill(record)]
     return {
         "rollbacks": len(real),

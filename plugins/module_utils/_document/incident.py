@@ -32,10 +32,16 @@ from .model import (
     Plot,
     Table,
 )
+from .procedure import Proposal
 
 Data = Mapping[str, Any]
 
-OUTCOMES = {"completed": "rolled back", "failed": "NOT rolled back", "running": "being rolled back"}
+OUTCOMES = {
+    "completed": "rolled back",
+    "failed": "NOT rolled back",
+    "running": "being rolled back",
+    "aborted": "NOT rolled back: aborted, and as it was before",
+}
 ROOT_CAUSE = "Root cause"
 TO_FILL_IN = "_What happened, why, and why nothing caught it before customers did. To be filled in; a re-run keeps it._"
 
@@ -148,7 +154,24 @@ def _undone(record: Data) -> list[Block]:
         Table(("Component", "Name", "Before", "After"), steps),
         *([Heading("Backup taken before", 3)] if backups else []),
         Table(("Database", "Where", "Size", "SHA-256", "Proof"), backups),
+        *_rehearsed(facts.get("rehearsals") or ()),
     ]
+
+
+def _rehearsed(rehearsals: Sequence[Data]) -> list[Block]:
+    """How the way down went on a copy before it was gone for good."""
+    rows = tuple(
+        (
+            words.text_of(item.get("name")),
+            words.text_of(item.get("verdict") or "fail"),
+            words.duration(sum(step.get("seconds") or 0 for step in item.get("steps") or ())),
+            words.text_of(item.get("lost")),
+            words.text_of(item.get("note") or item.get("problem") or ""),
+        )
+        for item in rehearsals
+    )
+    heading = [Heading("Rehearsed on a copy before", 3)] if rows else []
+    return [*heading, Table(("Database", "Verdict", "Steps took", "Rows lost", "Note"), rows)]
 
 
 def _plots(data: Data) -> list[Block]:
@@ -227,9 +250,26 @@ def _to_do(data: Data, root_cause: str) -> list[Block]:
         Check("Schedule post-mortem meeting", OPEN, meeting),
         Check("Document root cause", READY if root_cause else OPEN),
         Check("Create tickets for fixes", _tickets_state(tickets), ", ".join(map(_ticket, tickets))),
-        Check("Update deployment procedures if needed"),
+        Check("Update deployment procedures if needed", OPEN, _procedure(data)),
     )
-    return [Heading("To do"), Checklist(items)]
+    return [*_taught(data), Heading("To do"), Checklist(items)]
+
+
+def _taught(data: Data) -> list[Block]:
+    """What the run says about its own procedure."""
+    proposal: Proposal = data.get("proposal") or Proposal()
+    rows = tuple(
+        (change.name, words.text_of(old), words.text_of(change.value), change.why) for change, old in proposal.made
+    )
+    told = Table(("Variable", "Until now", "Proposed", "Why"), rows)
+    return [Heading("What it has taught about the procedure"), told] if rows else []
+
+
+def _procedure(data: Data) -> str:
+    proposal: Proposal = data.get("proposal") or Proposal()
+    if proposal.patch:
+        return f"read {data['patch']}, then: git apply {data['patch']}"
+    return proposal.problem
 
 
 def _tickets_state(tickets: Sequence[Data]) -> str:
