@@ -37,9 +37,8 @@ options:
     type: str
     default: ''
   login_db:
-    description: The database.
+    description: The database. Without it the tool alone says what it knows.
     type: str
-    required: true
     aliases: [db]
   ssl_mode:
     description: Whether and how TLS is negotiated, in libpq's words.
@@ -58,4 +57,22 @@ options:
     type: path
 requirements:
   - psycopg2 (Python library)
+"""
+
+    # Modules that work on one database, whatever it takes.
+    DATABASE = r"""
+options:
+  login_db:
+    description: The database.
+    type: str
+    required: true
+    aliases: [db]
+"""
+
+    # Modules that run PostgreSQL's own programs.
+    PROGRAMS = r"""
+options:
+  bin_directory:
+    description: Directory of C(pg_dump) and C(pg_restore). Without it the newest ones of the host are used.
+    type: path
 """

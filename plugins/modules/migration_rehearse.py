@@ -46,18 +46,12 @@ options:
     description: Seconds the restore, and then the steps, may take.
     type: float
     default: 3600
-  bin_directory:
-    description: Directory of C(pg_restore). Without it the newest one of the host is used.
-    type: path
-  login_db:
-    description: The database the backup is of.
-    type: str
-    required: true
-    aliases: [db]
 extends_documentation_fragment:
   - octalume.rollback.attributes
+  - octalume.rollback.postgres.database
   - octalume.rollback.migration
   - octalume.rollback.postgres
+  - octalume.rollback.postgres.programs
   - octalume.rollback.lock
 attributes:
   idempotent:

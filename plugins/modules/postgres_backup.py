@@ -87,12 +87,11 @@ options:
     description: Seconds that the dump, and then the proof, may take.
     type: float
     default: 3600
-  bin_directory:
-    description: Directory of C(pg_dump) and C(pg_restore). Without it the newest ones of the host are used.
-    type: path
 extends_documentation_fragment:
   - octalume.rollback.attributes
+  - octalume.rollback.postgres.database
   - octalume.rollback.postgres
+  - octalume.rollback.postgres.programs
   - octalume.rollback.lock
 """
 

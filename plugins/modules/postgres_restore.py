@@ -40,12 +40,11 @@ options:
     description: Seconds the restore may take.
     type: float
     default: 3600
-  bin_directory:
-    description: Directory of C(pg_restore). Without it the newest one of the host is used.
-    type: path
 extends_documentation_fragment:
   - octalume.rollback.attributes
+  - octalume.rollback.postgres.database
   - octalume.rollback.postgres
+  - octalume.rollback.postgres.programs
   - octalume.rollback.lock
 notes:
   - O(login_db) is the database to bring back. Creating and renaming it needs C(CREATEDB) and its ownership, and a

@@ -76,6 +76,7 @@ options:
     default: 600
 extends_documentation_fragment:
   - octalume.rollback.attributes.info
+  - octalume.rollback.postgres.database
   - octalume.rollback.postgres
   - octalume.rollback.lock
 """
