@@ -37,9 +37,9 @@ options:
     type: str
     required: true
   event:
-    description: What happened to the rollback.
+    description: What happened to the rollback; V(invited) for the post-mortem.
     type: str
-    choices: [started, completed, failed]
+    choices: [started, completed, failed, aborted, invited]
     required: true
   subject:
     description: Subject or heading; line breaks become spaces.

@@ -149,7 +149,7 @@ SENTENCES: Mapping[str, Callable[[Result], str]] = {
     "prometheus_threshold_info": _checks,
     "release_manifest_info": _manifest,
     "rollback_decision_info": lambda result: str(result["decision"]["reason"]),
-    "rollback_lock": lambda result: Holder.parse(str(result["holder"])).told,
+    "rollback_lock": lambda result: result["holder"] and Holder.parse(str(result["holder"])).told,
     "rollback_plan_info": _left,
     "rollback_record_info": _records,
     "smoke_test": _smoke,

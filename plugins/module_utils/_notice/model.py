@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from .._http.verdict import Verdict
 
-EVENTS = ("started", "completed", "failed")
+EVENTS = ("started", "completed", "failed", "aborted", "invited")
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,20 @@ from .model import Channel, Hook, Mail, Notice
 SLACK_LIMIT = 3000  # characters of a section block
 TEAMS_LIMIT = 20_000  # a Teams message may have 28 KB in all
 PAGERDUTY_LIMIT = 1024  # characters of a summary
-PAGERDUTY_ACTIONS = {"started": "trigger", "completed": "resolve", "failed": "trigger"}
-PAGERDUTY_SEVERITY = {"started": "warning", "completed": "info", "failed": "critical"}
+PAGERDUTY_ACTIONS = {
+    "started": "trigger",
+    "completed": "resolve",
+    "failed": "trigger",
+    "aborted": "trigger",
+    "invited": "acknowledge",
+}
+PAGERDUTY_SEVERITY = {
+    "started": "warning",
+    "completed": "info",
+    "failed": "critical",
+    "aborted": "warning",
+    "invited": "info",
+}
 
 
 def unsent(notice: Notice, channels: Sequence[Channel], sent: Collection[str]) -> list[Channel]:
