@@ -29,8 +29,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(from) and C(to) in ISO 8601, the C(seconds) between them, and all of it as C(text). C(to) and C(seconds) are null
-      while it lasts.
+    - C(from) and C(to) in ISO 8601, the C(seconds) between them, and all of it as C(text). While it lasts, C(to) and
+      C(seconds) are null.
     - Null where no pod was stopped before another one served.
   type: dict
   sample:

@@ -66,7 +66,9 @@ options:
   owner_policy:
     description:
       - What to do about a workload that Argo CD, Flux, Helm or an operator manages, which would undo the change.
-        V(refuse) it, V(ignore) the owner, or V(suspend) the automatic sync of Argo CD or Flux first.
+        V(refuse) it, V(ignore) the owner, or V(suspend) the automatic sync of Argo CD or Flux first. It stays
+        suspended until a person has reverted the release in its repository.
+      - With V(suspend), KEDA too is held while a workload is quiesced, and let go when its pods come back.
     type: str
     choices: [refuse, ignore, suspend]
     default: refuse
@@ -142,7 +144,8 @@ workloads:
       returned: always
     target:
       description:
-        - Where the pod template came from, with C(revision), C(replica_set), C(images), C(source) and C(ambiguous).
+        - Where the pod template came from, with C(revision), C(replica_set), C(images), C(source) (V(history),
+          V(manifest) or V(live)) and C(ambiguous).
       type: dict
       returned: always
     strategy:
@@ -177,7 +180,8 @@ workloads:
       error: null
 suspended:
   description:
-    - Tools whose automatic sync was suspended, with C(tool), C(name) and C(advice), which tells what to revert.
+    - Tools whose automatic sync this or an earlier run has suspended, with C(tool), C(name), C(advice), which tells
+      what to revert, C(resume), the command that switches it on again, and both as a sentence in C(note).
   returned: success
   type: list
   elements: dict
@@ -193,7 +197,10 @@ from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.clie
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.model import Workload
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.plan import Options
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.rollout import Rollout, results
-from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.suspend import suspend_owners
+from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.suspend import (
+    pause_scalers,
+    suspend_owners,
+)
 from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, RollbackError, run_module
 from ansible_collections.octalume.rollback.plugins.module_utils._release.fence import LOCK
 
@@ -224,16 +231,17 @@ def run(call: Call) -> dict[str, Any]:
     plans = rollout.plan([Workload.from_params(entry) for entry in params["workloads"]])
     for note in dict.fromkeys(note for plan in plans for note in plan.notes):
         call.warn(note)
-    suspended = []
+    suspended, held = [], []
     if options.owner_policy == "suspend":
         suspended = suspend_owners(cluster, plans, options.argocd_namespace, dry_run=call.check_mode)
-        for owner in suspended:
-            call.warn(f"{owner.tool} ({owner.name}) is suspended. Before it is resumed: {owner.advice}")
+        held = pause_scalers(cluster, plans, dry_run=call.check_mode)
+        for one in suspended:
+            call.warn(one.note)
     outcomes = rollout.rehearse(plans) if call.check_mode else rollout.apply(plans)
     answer = results(outcomes)
     return {
         **answer,
-        "changed": answer["changed"] or bool(suspended),
+        "changed": answer["changed"] or bool(held) or any(one.changed for one in suspended),
         "suspended": [one.as_result() for one in suspended],
     }
 

@@ -101,9 +101,10 @@ workloads:
       returned: always
     target:
       description:
-        - What a rollback would go back to, with C(revision), C(replica_set), C(images), C(source) (V(history) or
-          V(manifest)) and C(ambiguous). Null where the release is not live or nothing usable is left; C(problems) then
-          tells why.
+        - What a rollback would go back to, with C(revision), C(replica_set), C(images), C(source) and C(ambiguous).
+          The source is V(history), an owned revision; V(manifest), the recorded template; or V(live), the live template
+          with the previous images, where neither is left.
+        - Null where the release is not live or nothing usable is left; C(problems) then tells why.
       type: dict
       returned: always
     ready:

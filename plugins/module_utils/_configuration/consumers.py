@@ -10,15 +10,12 @@ from typing import Any
 
 from .._kubernetes.client import ApiError, Cluster, Json, path_of
 from .._kubernetes.configuration import ERROR, FAIL, PASS, environment
-from .._kubernetes.model import PODS, Workload, selector_of
+from .._kubernetes.model import FIELD_MANAGER, PODS, Workload, selector_of
 from .._kubernetes.observe import observe
 from .._module import RollbackError
 from .plan import Seen, text_values
 from .recording import WORKERS
 from .references import ENVIRONMENT, FILES, Data, expected_environment, references
-
-MANAGER = "octalume-rollback"
-"""The field manager under which this collection writes; the server notes the time beside it."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,7 @@ class Judgement:
 def restored_at(live: Json) -> str:
     """When this collection last wrote the object, RFC 3339 by the server's clock; empty if it did not."""
     fields = live["metadata"].get("managedFields") or []
-    return max((str(one.get("time") or "") for one in fields if one.get("manager") == MANAGER), default="")
+    return max((str(one.get("time") or "") for one in fields if one.get("manager") == FIELD_MANAGER), default="")
 
 
 def judge(

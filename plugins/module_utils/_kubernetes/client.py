@@ -18,6 +18,7 @@ from urllib.parse import quote, urlencode
 
 from .._module import RollbackError, unfenced
 from .adapter import open_channel, request_headers
+from .model import FIELD_MANAGER
 
 urllib3: Any
 HTTPError: type[Exception]
@@ -140,7 +141,7 @@ class ApiServer:
 
     def patch(self, path: str, body: Any, *, content_type: str = JSON_PATCH, dry_run: bool = False) -> Json:
         """See :class:`Cluster`."""
-        query = {"fieldManager": "octalume-rollback", **({"dryRun": "All"} if dry_run else {})}
+        query = {"fieldManager": FIELD_MANAGER, **({"dryRun": "All"} if dry_run else {})}
         return self._json("PATCH", path, query, body, content_type)
 
     def create(self, path: str, body: Json) -> Json:

@@ -9,7 +9,8 @@ from typing import Any
 
 from . import permissions
 from .client import ApiError, Cluster, Json, path_of
-from .model import COLLECTIONS, Workload
+from .model import COLLECTIONS, SCALED_OBJECTS, Workload
+from .observe import autoscaler_of
 from .owner import owner_of
 from .permissions import Right
 
@@ -65,9 +66,15 @@ class Demand:
         for item in self._applications if self._params.get("owner_policy") == "suspend" else ():
             workload = Workload(item.get("kind") or "Deployment", item["name"], item["namespace"], ())
             live = self._get(path_of(COLLECTIONS[workload.kind], workload.namespace, workload.name))
-            owner = owner_of(workload, live, self._params["argocd_namespace"]) if live else None
+            if live is None:
+                continue
+            owner = owner_of(workload, live, self._params["argocd_namespace"])
             if owner and owner.path:
                 yield permissions.for_object(owner.path)
+            scaler = autoscaler_of(self._cluster, workload)[0]
+            if scaler and scaler.scaled_object:
+                path = path_of(SCALED_OBJECTS, workload.namespace, scaler.scaled_object)
+                yield permissions.for_object(path) | permissions.for_list(path)
 
     def _there(self, kind: str, namespace: str, name: str) -> bool:
         """Whether an object is there; yes, if that may not be looked at."""

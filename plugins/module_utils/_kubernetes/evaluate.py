@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .identity import fits_record, images_of, same_image
-from .model import Observed, Pod
+from .identity import QUIESCED, comparable, fits_record, images_of, same_image
+from .model import FIELD_MANAGER, Json, Observed, Pod
 
 RELEASE, PREVIOUS, OTHER = "release", "previous", "other"
 
@@ -79,6 +79,40 @@ def position(observed: Observed) -> str:
         record = observed.workload.template
         return PREVIOUS if record is None or fits_record(observed.template, record) else RELEASE
     return PREVIOUS if previous else RELEASE if release else OTHER
+
+
+def intrusion(observed: Observed, written: Json, before: Json) -> str:
+    """What somebody else has undone of ``written``, the object as it was after the change; or an empty text.
+
+    ``before`` is the pod template that the change replaced. Other changes of the template are let be: tools that note a
+    restart in it, or the digest of a Secret, do not bring the release back.
+    """
+    live, template = observed.live, comparable(observed.template)
+    images = images_of(observed.template)
+    if template != comparable(written["spec"]["template"]) and (
+        images != images_of(written["spec"]["template"]) or template == comparable(before)
+    ):
+        told = ", ".join(f"{name}={image}" for name, image in images.items())
+        return f"its pod template was changed (to {told}){_last_writer(live)}"
+    if _is_quiesced(written) and not _is_quiesced(live):
+        return f"it was started again{_last_writer(live)}"
+    return ""
+
+
+def _is_quiesced(live: Json) -> bool:
+    selector = live["spec"]["template"]["spec"].get("nodeSelector") or {}
+    return live["spec"].get("replicas") == 0 or QUIESCED in selector
+
+
+def _last_writer(live: Json) -> str:
+    """Who changed ``live`` last, as the server noted it."""
+    entries = [
+        entry
+        for entry in live["metadata"].get("managedFields") or []
+        if entry.get("subresource") != "status" and entry.get("time") and entry.get("manager") != FIELD_MANAGER
+    ]
+    last = max(entries, key=lambda entry: str(entry["time"]), default=None)
+    return f" by {last['manager']} at {last['time']}" if last else ""
 
 
 def health(observed: Observed, wanted: int) -> Health:

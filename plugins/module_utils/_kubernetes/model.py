@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from .identity import images_of
 
 Json = dict[str, Any]
 
+FIELD_MANAGER = "octalume-rollback"
+"""Under which the server notes what this collection writes."""
 PREFIX = "rollback.octalume.io/"
 REPLICAS = PREFIX + "replicas"
 HPA = PREFIX + "hpa"
@@ -33,6 +36,7 @@ HISTORIES = {
 }
 PODS = "/api/v1/pods"
 EVENTS = "/api/v1/events"
+SCALED_OBJECTS = "/apis/keda.sh/v1alpha1/scaledobjects"
 AUTOSCALERS = "/apis/autoscaling/v2/horizontalpodautoscalers"
 
 
@@ -86,14 +90,29 @@ class Autoscaler:
     name: str
     minimum: int
     maximum: int
-    by_keda: bool = False
+    scaled_object: str = ""
+    """The ScaledObject of KEDA that it belongs to."""
 
     @classmethod
     def from_json(cls, item: Json) -> Autoscaler:
         """From an autoscaling/v2 object; a floor that is not set is 1."""
         spec, owners = item["spec"], item["metadata"].get("ownerReferences") or []
-        by_keda = any(owner.get("kind") == "ScaledObject" for owner in owners)
-        return cls(item["metadata"]["name"], spec.get("minReplicas", 1), spec["maxReplicas"], by_keda)
+        keda = next((owner["name"] for owner in owners if owner.get("kind") == "ScaledObject"), "")
+        return cls(item["metadata"]["name"], spec.get("minReplicas", 1), spec["maxReplicas"], keda)
+
+    @classmethod
+    def from_record(cls, text: str) -> Autoscaler | None:
+        """From what a quiesce wrote down; None if that is not readable."""
+        try:
+            record = json.loads(text)
+            return cls(str(record["name"]), int(record["min"]), int(record["max"]), str(record.get("keda", "")))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return None
+
+    def to_record(self) -> str:
+        """What a quiesce writes down."""
+        keda = {"keda": self.scaled_object} if self.scaled_object else {}
+        return json.dumps({"name": self.name, "min": self.minimum, "max": self.maximum, **keda})
 
     def within(self, count: int) -> int:
         """``count`` within the bounds; 0 stays 0, where an autoscaler is inert."""
@@ -215,6 +234,11 @@ class Observed:
         """The count that a quiesce wrote down, if there is one."""
         text = self.annotations.get(REPLICAS, "")
         return int(text) if text.isdecimal() else None
+
+    @property
+    def bounds(self) -> Autoscaler | None:
+        """The autoscaler; the one that a quiesce has written down where there is none now."""
+        return self.autoscaler or Autoscaler.from_record(self.annotations.get(HPA, ""))
 
     @property
     def revision(self) -> int | None:

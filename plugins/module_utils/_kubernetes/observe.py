@@ -38,7 +38,7 @@ def observe(cluster: Cluster, workload: Workload) -> Observed:
     selector = {"labelSelector": selector_of(live)}
     history = cluster.get(path_of(HISTORIES[workload.kind], workload.namespace), selector)["items"]
     pods = cluster.get(path_of(PODS, workload.namespace), selector)["items"]
-    autoscaler, warning = _autoscaler(cluster, workload)
+    autoscaler, warning = autoscaler_of(cluster, workload)
     return assemble(workload, live, history, pods, autoscaler, (warning,) if warning else ())
 
 
@@ -89,7 +89,7 @@ def _current_owner(kind: str, live: Json, owned: Iterable[Json]) -> str:
     return str((item["metadata"].get("labels") or {}).get("controller-revision-hash", revision.name))
 
 
-def _autoscaler(cluster: Cluster, workload: Workload) -> tuple[Autoscaler | None, str]:
+def autoscaler_of(cluster: Cluster, workload: Workload) -> tuple[Autoscaler | None, str]:
     """The autoscaler on ``workload``, or why it is not known."""
     try:
         items = cluster.get(path_of(AUTOSCALERS, workload.namespace))["items"]

@@ -131,6 +131,12 @@ def for_object(path: str) -> set[Right]:
     return rights(SUSPEND, namespace, group, resource, "get patch", name=name)
 
 
+def for_list(path: str) -> set[Right]:
+    """To find what is of the same kind as the object that ``path`` names."""
+    (right, *_) = for_object(path)
+    return rights(SUSPEND, right.namespace, right.group, right.resource, "list")
+
+
 def missing(cluster: Cluster, wanted: Iterable[Right]) -> list[Right]:
     """Those of ``wanted`` that this login does not have."""
     asked = sorted(wanted)

@@ -106,7 +106,7 @@ def restored_replicas(observed: Observed, options: Options) -> int:
     workload = observed.workload
     given = options.replicas.get(f"{workload.namespace}/{workload.name}", options.replicas.get(workload.name))
     count = given if given is not None else max(observed.recorded or 0, observed.replicas)
-    return observed.autoscaler.within(count) if observed.autoscaler else count
+    return observed.bounds.within(count) if observed.bounds else count
 
 
 def _quiesce(observed: Observed, options: Options) -> Plan:
@@ -124,16 +124,20 @@ def _quiesce(observed: Observed, options: Options) -> Plan:
     notes: tuple[str, ...] = ()
     if observed.replicas:
         marks = {REPLICAS: str(max(observed.recorded or 0, observed.replicas))}
-        if observed.autoscaler:
-            scaler = observed.autoscaler
-            marks[HPA] = json.dumps({"name": scaler.name, "min": scaler.minimum, "max": scaler.maximum})
-            if scaler.by_keda:
-                notes = (
-                    f"{observed.workload} is scaled by KEDA, which may start pods from 0; annotate its ScaledObject "
-                    "with autoscaling.keda.sh/paused-replicas=0 until the rollback is done",
-                )
+        if observed.bounds:
+            marks[HPA] = observed.bounds.to_record()
+            if observed.bounds.scaled_object and options.owner_policy != SUSPEND:
+                notes = (_keda_note(observed.workload, observed.bounds.scaled_object),)
         after["metadata"]["annotations"] = {**observed.annotations, **marks}
     return Plan(observed, after, 0, GONE, "quiesce", target, (*observed.warnings, *notes))
+
+
+def _keda_note(workload: Workload, name: str) -> str:
+    command = f"kubectl -n {workload.namespace} annotate scaledobject {name} autoscaling.keda.sh/paused"
+    return (
+        f"{workload} is scaled by KEDA, which may start pods from 0 while it is quiesced. owner_policy=suspend holds "
+        f"it; or type: {command}=true, and before the pods come back: {command}-"
+    )
 
 
 def _roll_back(observed: Observed, options: Options) -> Plan:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from .._module import RollbackError
@@ -116,7 +116,10 @@ class Rollout:
             except ApiError as error:
                 if error.status != 409:
                     raise
-            wanted = plan(observe(self._cluster, workload), self._options)
+            observed = observe(self._cluster, workload)
+            # KEDA takes its autoscaler away when it is held, and the bounds have to be written down all the same.
+            observed = replace(observed, autoscaler=observed.bounds or wanted.observed.bounds)
+            wanted = plan(observed, self._options)
         raise RollbackError(
             f"{workload}: others changed it {ATTEMPTS} times in a row; find out who: kubectl get {workload.target} -w"
         )
@@ -125,7 +128,8 @@ class Rollout:
         observed = assemble(wanted.workload, live, (), (), wanted.observed.autoscaler)
         if not wanted.wait or _nothing_to_wait_for(wanted):
             return wanted.observed
-        waiter = Waiter(self._cluster, observed, self._options.timeout, self._progress, self._failed)
+        before = wanted.observed.template
+        waiter = Waiter(self._cluster, observed, before, self._options.timeout, self._progress, self._failed)
         return waiter.until_gone() if wanted.wait == GONE else waiter.until_serving(wanted.wanted, self._options.soak)
 
 

@@ -12,7 +12,7 @@ from .._module import RollbackError
 from .identity import as_written, distinct, fits_record, images_of, same_image, same_revision
 from .model import Container, Json, Observed, Revision, Workload
 
-HISTORY, MANIFEST = "history", "manifest"
+HISTORY, MANIFEST, LIVE = "history", "manifest", "live"
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,12 @@ class Target:
     def note(self) -> str:
         """What a person should know about the choice, or an empty text."""
         if self.source == MANIFEST:
-            return "no revision with the previous images is left; the template is made from the manifest"
+            return "no revision with the previous images is left; the manifest's recorded template is used"
+        if self.source == LIVE:
+            return (
+                "no revision with the previous images is left, and the manifest has recorded no template: the live one "
+                "gets the previous images, and keeps whatever else the release changed in it"
+            )
         if self.ambiguous:
             return f"several revisions have the previous images and differ otherwise; the newest is {self.revision}"
         return ""
@@ -64,7 +69,9 @@ def find_target(observed: Observed) -> Target:
     if chosen is not None and not unlike_record:
         ambiguous = not fitting and distinct(revision.template for revision in candidates) > 1
         return Target(as_written(chosen.template), HISTORY, chosen.number, chosen.name, ambiguous)
-    return Target(_from_manifest(workload, record if record is not None else observed.template), MANIFEST)
+    if record is not None:
+        return Target(_with_images(workload, record), MANIFEST)
+    return Target(_with_images(workload, observed.template), LIVE)
 
 
 def runs(revision: Revision, containers: tuple[Container, ...]) -> bool:
@@ -78,7 +85,7 @@ def _same_images_throughout(workload: Workload) -> bool:
     return all(same_image(one.previous, one.current) for one in workload.containers)
 
 
-def _from_manifest(workload: Workload, template: Mapping[str, Any]) -> Json:
+def _with_images(workload: Workload, template: Mapping[str, Any]) -> Json:
     """``template`` with the previous images; containers that the release brought are taken out."""
     made, present = as_written(template), images_of(template)
     for wanted in workload.containers:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from .._module import RollbackError
 from .client import Cluster, path_of
-from .evaluate import Health, Problem, health, remaining
+from .evaluate import Health, Problem, health, intrusion, remaining
 from .mirror import Mirror
 from .model import COLLECTIONS, EVENTS, HISTORIES, PODS, Json, Observed, selector_of
 from .observe import assemble, observe
@@ -29,10 +29,18 @@ class Waiter:
     """Follows one workload from the moment of its change."""
 
     def __init__(
-        self, cluster: Cluster, observed: Observed, timeout: float, progress: Progress, give_up: threading.Event
+        self,
+        cluster: Cluster,
+        observed: Observed,
+        before: Json,
+        timeout: float,
+        progress: Progress,
+        give_up: threading.Event,
     ) -> None:
+        """Follow ``observed``, the workload as the change left it; ``before`` is the pod template it replaced."""
         self._cluster = cluster
         self._workload = observed.workload
+        self._written, self._before = observed.live, before
         self._generation = observed.live["metadata"].get("generation", 0)
         self._timeout = timeout
         self._deadline = time.monotonic() + timeout
@@ -119,6 +127,7 @@ class Waiter:
         if live["metadata"].get("generation", 0) < self._generation:
             return None
         observed = assemble(self._workload, live, lists["history"], lists["pods"], self._autoscaler)
+        self._refuse_intrusion(observed)
         return replace(observed, refusals=self._refusals(lists.get("events", [])))
 
     def _refusals(self, events: list[Json]) -> tuple[str, ...]:
@@ -133,9 +142,20 @@ class Waiter:
             if event.get("reason") == "FailedCreate" and event["metadata"]["uid"] in newer
         )
 
+    def _refuse_intrusion(self, observed: Observed) -> None:
+        """Raise if somebody has undone the change that is followed: whatever serves now is not what was asked for."""
+        change = intrusion(observed, self._written, self._before)
+        if change:
+            raise RollbackError(
+                f"{self._workload}: {change} while it was followed. Stop what owns it (Argo CD, Flux and KEDA by "
+                "owner_policy=suspend) and run again; to see who wrote what: "
+                f"kubectl get {self._workload.target} --show-managed-fields -o yaml"
+            )
+
     def _confirmed(self, wanted: int, mark: tuple[object, ...]) -> Observed | None:
         """What the server says when it is asked afresh: the watches may have been broken for the whole soak."""
         observed = observe(self._cluster, self._workload)
+        self._refuse_intrusion(observed)
         state = health(observed, _wanted(observed, wanted))
         return observed if state.settled and state.mark == mark else None
 

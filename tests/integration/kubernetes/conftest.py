@@ -55,6 +55,9 @@ COLLECTIONS = {
     "ResourceQuota": "/api/v1/resourcequotas",
     "HorizontalPodAutoscaler": "/apis/autoscaling/v2/horizontalpodautoscalers",
     "PodDisruptionBudget": "/apis/policy/v1/poddisruptionbudgets",
+    "Application": "/apis/argoproj.io/v1alpha1/applications",
+    "Kustomization": "/apis/kustomize.toolkit.fluxcd.io/v1/kustomizations",
+    "ScaledObject": "/apis/keda.sh/v1alpha1/scaledobjects",
     "Role": "/apis/rbac.authorization.k8s.io/v1/roles",
     "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/rolebindings",
 }
@@ -211,6 +214,10 @@ class Namespace:
         """k8s_rollout with short times."""
         times = {"timeout": 30, "soak": 0}
         return self.call("rollout", state=state, workloads=workloads or [self.workload()], **{**times, **params})
+
+    def rollout_check(self, state: str, **params: Any) -> Json:
+        """The same in check mode."""
+        return self.call("rollout", check=True, state=state, workloads=[self.workload()], **params)
 
     def settle(self, name: str = "api", kind: str = "Deployment", timeout: float = 20) -> None:
         """Wait until a workload runs as its spec says."""

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 import time
 import urllib.request
 
 import pytest
+from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.client import MERGE_PATCH
 from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
 
 from tests.integration.kubernetes.conftest import PROBED, Json, Namespace, template
@@ -99,16 +101,29 @@ def test_another_deployments_replica_set_with_the_same_labels_is_never_used(rele
     assert "env" not in released.get("Deployment", "api")["spec"]["template"]["spec"]["containers"][0]
 
 
-def test_without_history_the_manifest_is_enough(namespace: Namespace) -> None:
-    namespace.history(["shop:1.4.1", "shop:1.4.2"], revisionHistoryLimit=0)
+@pytest.mark.parametrize(
+    ("recorded", "source", "mode"),
+    [(True, "manifest", "old"), (False, "live", "new")],
+    ids=["recorded", "not recorded"],
+)
+def test_without_history_the_manifest_is_enough(namespace: Namespace, recorded: bool, source: str, mode: str) -> None:
+    """The recorded template brings all of it back; without one the images come back, and the rest is told."""
+    namespace.history([{"image": "shop:1.4.1", "env": [{"name": "MODE", "value": "old"}]}], revisionHistoryLimit=0)
+    record = namespace.get("Deployment", "api")["spec"]["template"]
+    namespace.release("shop:1.4.2", env=[{"name": "MODE", "value": "new"}])
     namespace.until(lambda: len(namespace.items("ReplicaSet")) == 1)
-    entry = namespace.info()
-    assert entry["target"]["source"] == "manifest"
+    namespace.settle()
+    workloads = [namespace.workload(template=record if recorded else None)]
+    entry = namespace.info(workloads=workloads)
+    assert entry["target"]["source"] == source
     assert any("no revision" in problem for problem in entry["problems"])
-    namespace.rollout("quiesced")
-    [done] = namespace.rollout("rolled_back")["workloads"]
-    assert (namespace.images(), namespace.replicas(), done["target"]["source"]) == (["shop:1.4.1"], 2, "manifest")
-    assert any("made from the manifest" in warning for warning in namespace.warned)
+    namespace.rollout("quiesced", workloads)
+    [done] = namespace.rollout("rolled_back", workloads)["workloads"]
+    assert (namespace.images(), namespace.replicas(), done["target"]["source"]) == (["shop:1.4.1"], 2, source)
+    [container] = namespace.get("Deployment", "api")["spec"]["template"]["spec"]["containers"]
+    assert container["env"] == [{"name": "MODE", "value": mode}]
+    told = any("keeps whatever else the release changed in it" in warning for warning in namespace.warned)
+    assert told == (not recorded)
 
 
 def test_two_revisions_with_one_image_are_told_apart_by_the_record(namespace: Namespace) -> None:
@@ -192,6 +207,39 @@ def test_quiesced_means_the_last_pod_is_gone(namespace: Namespace) -> None:
     watcher.join()
     assert seen == [1]
     assert namespace.pods() == []
+
+
+def test_bounds_that_were_there_before_the_quiesce_hold_if_the_autoscaler_is_gone(released: Namespace) -> None:
+    """KEDA takes its autoscaler away while it is held."""
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "api"}
+    bounds = {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": 2}
+    released.create("HorizontalPodAutoscaler", "api", {"spec": bounds}, "autoscaling/v2")
+    released.rollout("quiesced")
+    recorded = released.get("Deployment", "api")["metadata"]["annotations"]["rollback.octalume.io/hpa"]
+    assert json.loads(recorded) == {"name": "api", "min": 1, "max": 2}
+    released.api.delete(released.path("HorizontalPodAutoscaler", "api"))
+    [entry] = released.rollout("rolled_back", replicas={"api": 7})["workloads"]
+    assert entry["after"]["replicas"] == 2
+
+
+def test_somebody_who_scales_up_during_a_quiesce_is_named(namespace: Namespace) -> None:
+    """Pods of the release would meet the schema half-way down."""
+    namespace.deploy(image="shop:slow", replicas=1)
+    namespace.settle()
+
+    def scale() -> None:
+        namespace.until(lambda: namespace.replicas() == 0)
+        change = {"spec": {"replicas": 1}}
+        namespace.api.patch(namespace.path("Deployment", "api"), change, content_type=MERGE_PATCH)
+
+    person = threading.Thread(target=scale)
+    person.start()
+    started = time.monotonic()
+    with pytest.raises(RollbackError, match=r"it was started again.* while it was followed") as caught:
+        namespace.rollout("quiesced", [namespace.workload(current="shop:slow")], timeout=60)
+    person.join()
+    assert time.monotonic() - started < 20
+    assert "owner_policy=suspend" in caught.value.message
 
 
 def test_a_pod_that_does_not_leave_is_named_with_node_and_age(namespace: Namespace) -> None:

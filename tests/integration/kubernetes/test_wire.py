@@ -38,7 +38,7 @@ def workload(current: str, previous: str) -> Workload:
 
 def waiter(server: TableServer, live: Json, told: list[str], timeout: float) -> Waiter:
     observed = assemble(workload("1.4.2", "1.4.1"), live, (), ())
-    return Waiter(ApiServer(server.client()), observed, timeout, told.append, threading.Event())
+    return Waiter(ApiServer(server.client()), observed, observed.template, timeout, told.append, threading.Event())
 
 
 def test_a_real_scale_to_zero_is_followed_until_the_last_pod_is_gone() -> None:
@@ -281,6 +281,6 @@ def test_a_stateful_set_gets_out_of_the_dead_end_of_a_pod_that_is_never_ready() 
     observed = assemble(Workload("StatefulSet", "db", "production", (container,)), live, (), ())
     told: list[str] = []
     with TableServer(table) as server, pytest.raises(RollbackError, match="not done after 1 s"):
-        Waiter(ApiServer(server.client()), observed, 1, told.append, threading.Event()).until_serving(2, soak=0)
+        Waiter(ApiServer(server.client()), observed, {}, 1, told.append, threading.Event()).until_serving(2, soak=0)
     assert table.deleted == ["db-1"]
     assert any("removes pod db-1" in line for line in told)

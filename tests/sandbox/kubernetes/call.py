@@ -12,7 +12,7 @@ from aiohttp import web
 
 from . import errors, protobuf, schema, tables
 from .access import Attributes, User
-from .kinds import BY_PATH, EVENT_V1, GROUP_VERSIONS, Kind
+from .kinds import BY_PATH, EVENT_V1, SERVED, Kind
 from .meta import copy
 
 Object = dict[str, Any]
@@ -187,7 +187,7 @@ def parse(request: web.Request) -> Call | None:
     parts = [part for part in request.path.split("/") if part]
     if parts[0] == "api" and len(parts) > 2 and parts[1] == "v1":
         group, version, rest = "", "v1", parts[2:]
-    elif parts[0] == "apis" and len(parts) > 3 and (parts[1], parts[2]) in GROUP_VERSIONS:
+    elif parts[0] == "apis" and len(parts) > 3 and (parts[1], parts[2]) in SERVED:
         group, version, rest = parts[1], parts[2], parts[3:]
     else:
         return None

@@ -109,13 +109,22 @@ REVIEWS = (
     _review("authorization", "selfsubjectrulesreviews", "SelfSubjectRulesReview"),
     _review("authorization", "subjectaccessreviews", "SubjectAccessReview"),
 )
+# What the tools that own workloads bring: custom resources, whose content the server does not know. They are served, but
+# not told of: a server on which nobody has installed such a tool does not either.
+APPLICATION = Kind("argoproj.io", "v1alpha1", "applications", "Application", short=("app",))
+KUSTOMIZATION = Kind("kustomize.toolkit.fluxcd.io", "v1", "kustomizations", "Kustomization", short=("ks",))
+HELM_RELEASE = Kind("helm.toolkit.fluxcd.io", "v2", "helmreleases", "HelmRelease", short=("hr",))
+SCALED_OBJECT = Kind("keda.sh", "v1alpha1", "scaledobjects", "ScaledObject", short=("so",))
+CUSTOM = (APPLICATION, KUSTOMIZATION, HELM_RELEASE, SCALED_OBJECT)
 STORED = (
     CONFIGMAP, ENDPOINTS, EVENT, NAMESPACE, NODE, POD, QUOTA, SECRET, SERVICE_ACCOUNT, SERVICE,
     CONTROLLER_REVISION, DAEMONSET, DEPLOYMENT, REPLICASET, STATEFULSET, EVENT_V1, HPA, JOB, PDB,
     ROLE_BINDING, ROLE, CLUSTER_ROLE_BINDING, CLUSTER_ROLE, LEASE, ENDPOINT_SLICE,
+    *CUSTOM,
 )  # fmt: skip
 KINDS = (*STORED, *REVIEWS)
 BY_PATH = {(kind.group, kind.version, kind.plural): kind for kind in KINDS}
 BY_TYPE = {(kind.api_version, kind.kind): kind for kind in KINDS}
-GROUP_VERSIONS = tuple(dict.fromkeys((kind.group, kind.version) for kind in KINDS if kind.group))
+SERVED = tuple(dict.fromkeys((kind.group, kind.version) for kind in KINDS if kind.group))
+GROUP_VERSIONS = tuple(place for place in SERVED if place not in {(kind.group, kind.version) for kind in CUSTOM})
 SCALE = Kind("autoscaling", "v1", "scales", "Scale")  # a shape, not a resource of its own

@@ -235,7 +235,7 @@ def test_a_replica_set_of_another_deployment_is_never_the_target(observed: Make)
     def adopted(objects: Json) -> None:
         objects["replicasets"][0]["metadata"]["ownerReferences"][0]["uid"] = "another"
 
-    assert find_target(observed(adopted)).source == "manifest"
+    assert find_target(observed(adopted)).source == "live"
 
 
 def twin(env: str, revision: int) -> Callable[[Json], None]:
@@ -271,10 +271,10 @@ def test_without_history_the_live_template_gets_the_previous_image(observed: Mak
         "revision": None,
         "replica_set": None,
         "images": {"api": "shop/api-server:1.4.1"},
-        "source": "manifest",
+        "source": "live",
         "ambiguous": False,
     }
-    assert any("made from the manifest" in note for note in planned.notes)
+    assert any("keeps whatever else the release changed in it" in note for note in planned.notes)
 
 
 def test_without_history_the_recorded_template_is_used(observed: Make, recorded: Json) -> None:
@@ -283,6 +283,7 @@ def test_without_history_the_recorded_template_is_used(observed: Make, recorded:
     }
     target = find_target(observed(lambda objects: objects["replicasets"].clear(), api_server(template=record)))
     assert target.template["metadata"]["annotations"] == {"a": "b"}
+    assert target.source == "manifest"
 
 
 def test_what_the_manifest_cannot_tell_is_refused_before_anything_is_touched(observed: Make) -> None:

@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.describe import describe
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.evaluate import health
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.model import (
+    HPA,
     Autoscaler,
     Container,
     Workload,
@@ -130,12 +131,16 @@ def test_an_autoscaler_of_keda_is_told_before_a_quiesce() -> None:
         "spec": {"maxReplicas": 4, "scaleTargetRef": {"kind": "StatefulSet", "name": "db"}},
     }
     scaler = Autoscaler.from_json(item)
-    assert (scaler.minimum, scaler.maximum, scaler.by_keda) == (1, 4, True)
+    assert (scaler.minimum, scaler.maximum, scaler.scaled_object) == (1, 4, "db")
     state = assemble(
         workload("StatefulSet"), live("StatefulSet", "db:2"), [revision("StatefulSet", 1, "db:1")], [], scaler
     )
-    [note] = plan(state, Options("quiesced")).notes
-    assert "paused-replicas" in note
+    planned = plan(state, Options("quiesced"))
+    [note] = planned.notes
+    assert "kubectl -n production annotate scaledobject db autoscaling.keda.sh/paused=true" in note
+    assert Autoscaler.from_record(planned.after["metadata"]["annotations"][HPA]) == scaler
+    assert plan(state, Options("quiesced", owner_policy="suspend")).notes == ()
+    assert Autoscaler.from_record("no JSON") is None
 
 
 def test_every_kind_of_selector_becomes_a_query() -> None:
