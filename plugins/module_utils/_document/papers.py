@@ -16,6 +16,7 @@ from .incident import incident_document, root_cause_of
 from .invitation import invitation
 from .model import Document
 from .plan_document import plan_document
+from .procedure import propose
 
 Data = Mapping[str, Any]
 
@@ -58,8 +59,12 @@ def _incident(data: Data, path: Path, meeting: Data) -> Papers:
     """A re-run draws the report again, and keeps what people have written into it since."""
     written = files.read(path)
     root_cause = root_cause_of(written.decode(errors="replace")) if written else ""
-    start = words.moment(meeting.get("start"))
-    contents = _drawn(incident_document({**data, "post_mortem": meeting.get("start")}, root_cause), path)
+    start, change = words.moment(meeting.get("start")), path.with_name("procedure.patch")
+    proposal = propose(data["record"], data.get("procedure") or {})
+    more = {"post_mortem": meeting.get("start"), "proposal": proposal, "patch": str(change)}
+    contents = _drawn(incident_document({**data, **more}, root_cause), path)
+    if proposal.patch:
+        contents[change] = proposal.patch.encode()
     if start:
         length = meeting.get("minutes") or 60
         if length < 1:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import icalendar
 import pytest
 import yaml
 
@@ -106,7 +107,8 @@ class Team:
 
     def notices(self) -> list[tuple[str, str]]:
         """Subjects and bodies; both channels got the same."""
-        mails = [(str(mail["Subject"]), mail.get_content().replace("\r\n", "\n")) for mail in self.mail.messages()]
+        told = [mail for mail in self.mail.messages() if mail["X-Rollback-Event"] != "invited"]
+        mails = [(str(mail["Subject"]), mail.get_content().replace("\r\n", "\n")) for mail in told]
         posts = [
             (post["body"]["subject"], post["body"]["body"])
             for post in self.chat.messages()
@@ -235,9 +237,9 @@ def test_a_success_is_told_in_the_templates_words(team: Team) -> None:
     record = team.record()
     assert comparable(started[1]) == comparable(filled(record, "not yet")).replace("scheduled for: {Date", "scheduled")
     assert comparable(completed[1]) == comparable(filled(record, "2026-11-23 00:00:00 UTC"))
-    assert record["notices"] == [
+    assert sorted(record["notices"]) == sorted(
         f"{record['id']}:{event}@{name}" for event in ("started", "completed") for name in ("team", "chat")
-    ]
+    )
     report = team.report()
     assert "shop 1.4.2 rolled back" in report
     assert "| completed | chat |" in report
@@ -263,7 +265,7 @@ def test_a_failure_names_who_can_be_called_now(team: Team) -> None:
     )
     report = team.report()
     assert "**WHAT FAILED**: Migrate down: the table is locked" in report
-    assert "- Rae Novak (Escalation), +00 4" in report
+    assert "**To call:** Ann Lee (DBA), +00 2; Rae Novak (Escalation), +00 4" in report
 
 
 def test_a_crashed_run_is_told_by_the_one_that_follows_and_nothing_twice(team: Team) -> None:
@@ -271,7 +273,29 @@ def test_a_crashed_run_is_told_by_the_one_that_follows_and_nothing_twice(team: T
     assert len(team.notices()) == 1
     assert not (team.home / "evidence").exists()
     opened = team.record()
-    team.play("completed", decision={})
+    variables = team.home / "rollback.yml"
+    variables.write_text("application_timeout: 300\n")
+    guests = ["ann@example.test", "bo@example.test"]
+    team.play(
+        "completed",
+        decision={},
+        application_timeout=900,
+        follow_up_attendees=guests,
+        follow_up_procedure=str(variables),
+    )
+    [invitation] = [mail for mail in team.mail.messages() if mail["X-Rollback-Event"] == "invited"]
+    assert invitation["To"] == ", ".join(guests)
+    attached = {part.get_filename(): part for part in invitation.iter_attachments()}
+    assert set(attached) == {"post-mortem.ics", "incident-report.html"}
+    assert attached["post-mortem.ics"].get_content_type() == "text/calendar"
+    calendar = attached["post-mortem.ics"].get_content()
+    [event] = icalendar.Calendar.from_ical(calendar).walk("VEVENT")
+    assert [str(guest) for guest in event["attendee"]] == [f"mailto:{guest}" for guest in guests]
+    [patch] = (team.home / "evidence").rglob("procedure.patch")
+    assert (
+        "-application_timeout: 300\n+# Had to be given on the command line.\n+application_timeout: 900"
+        in patch.read_text()
+    )
     assert [subject for subject, _unused in team.notices()] == [
         "[ROLLBACK] shop is being rolled back from 1.4.2 to 1.4.1",
         "[ROLLBACK] shop rolled back from 1.4.2 to 1.4.1",
