@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ansible_collections.octalume.rollback.plugins.modules import rollback_record_info
 
 from tests.integration.database.conftest import Shop, decided
+from tests.integration.postgres.calling import call
 from tests.integration.rollback.conftest import Operator
 
 pytestmark = pytest.mark.sandbox
@@ -23,6 +26,14 @@ def damaged(backup: Path, folder: Path) -> Path:
     content[len(content) // 2] ^= 1
     copy.write_bytes(content)
     return copy
+
+
+def records(operator: Operator) -> list[dict[str, Any]]:
+    """The run records in the cluster."""
+    sandbox = operator.sandbox
+    login = {"kubeconfig": sandbox.endpoints["kubernetes"]["kubeconfig"], "namespace": sandbox.endpoints["namespace"]}
+    found: list[dict[str, Any]] = call(rollback_record_info, **login)["records"]
+    return found
 
 
 def test_every_row_comes_back_and_nothing_by_accident(operator: Operator, shop: Shop, tmp_path: Path) -> None:
@@ -49,14 +60,23 @@ def test_every_row_comes_back_and_nothing_by_accident(operator: Operator, shop: 
     # The control node's own copy is gone: the one in S3 is fetched.
     for file in (operator.sandbox.directory / "backups").iterdir():
         file.unlink()
-    said.append(operator.play("restore", *restore, *confirmed, "-vvv"))
+    who = ("-e", "decided_by='DBA: Ann Lee'", "-e", "reason='points are missing'")
+    said.append(operator.play("restore", *restore, *confirmed, *who, "-vvv"))
     assert "migration 42" in said[-1]
     assert "does NOT fit this schema and stays stopped" in said[-1]
     assert shop.rows() == before
     kept = shop.databases() - {"shop"}
     assert len(kept) == 1, kept
     assert next(iter(kept)).startswith("shop_before_")
+    before_again = records(operator)
     assert "nothing was changed" in operator.play("restore", *restore)
+    (kept_record,) = (one for one in before_again if one["release"] == "1.4.2-restore")
+    assert (kept_record["status"], kept_record["decision"]["kind"]) == ("completed", "restore")
+    assert kept_record["decision"]["makers"] == ["DBA: Ann Lee"]
+    assert kept_record["facts"]["restored"][0]["kept_as"] == next(iter(kept))
+    (undone,) = (one for one in before_again if one["release"] == "1.4.2")
+    assert (undone["status"], undone["facts"]["rehearsals"][0]["verdict"]) == ("completed", "pass")
+    assert records(operator) == before_again, "a second run has nothing to write down"
 
     postgres, s3 = (operator.sandbox.endpoints[name] for name in ("postgres", "s3"))
     secrets = [user["password"] for user in postgres["users"].values()] + [s3["secret_key"]]
