@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help setup demo sandbox sandbox-down test test-external conformance lint sanity build clean
+.PHONY: help setup demo sandbox sandbox-down test test-external conformance lint sanity requirements audit chaos build clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -22,7 +22,8 @@ $(READY): requirements.txt requirements-dev.txt tests/sandbox/packages.sh
 	@tests/sandbox/packages.sh
 	@[ -x $(VENV)/bin/python ] || { echo "making $(VENV)"; python3 -m venv $(VENV); }
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
-	@$(VENV)/bin/uv pip install --quiet --compile-bytecode --python $(VENV)/bin/python -r requirements-dev.txt
+	@$(VENV)/bin/uv pip install --quiet --compile-bytecode --require-hashes \
+		--python $(VENV)/bin/python -r requirements-dev.txt
 	@touch $@
 
 $(TOOLS): $(READY)
@@ -57,6 +58,20 @@ lint: $(TOOLS) ## Check code, playbooks and roles
 
 sanity: $(TOOLS) ## Run ansible-test's sanity tests
 	@tests/sanity.sh all
+
+requirements: setup ## Pin every distribution that requirements*.in need, with hashes
+	@for name in requirements requirements-dev; do \
+		{ printf '# SPDX-License-Identifier: GPL-3.0-or-later\n# Made by "make requirements" from %s.in: every' $$name; \
+		  printf ' distribution pinned, with the hashes of its files.\n'; } > $$name.txt.new; \
+		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+			$$name.in >> $$name.txt.new && mv $$name.txt.new $$name.txt || exit 1; \
+	done
+
+audit: setup ## Look for known vulnerabilities in what is pinned
+	@uvx pip-audit==2.10.1 --strict --disable-pip --require-hashes -r requirements.txt
+
+chaos: $(TOOLS) ## Disturb rollbacks in every way for an hour, and tell how they ended
+	@python -m tests.chaos all
 
 build: setup ## Build the collection's tarball
 	@ansible-galaxy collection build --force
