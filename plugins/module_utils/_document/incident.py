@@ -251,8 +251,14 @@ def _to_do(data: Data, root_cause: str) -> list[Block]:
         Check("Document root cause", READY if root_cause else OPEN),
         Check("Create tickets for fixes", _tickets_state(tickets), ", ".join(map(_ticket, tickets))),
         Check("Update deployment procedures if needed", OPEN, _procedure(data)),
+        *_suspended(data["record"]),
     )
     return [*_taught(data), Heading("To do"), Checklist(items)]
+
+
+def _suspended(record: Data) -> list[Check]:
+    """What a person has to switch on again."""
+    return [Check(words.text_of(item.get("note"))) for item in (record.get("facts") or {}).get("suspended") or ()]
 
 
 def _taught(data: Data) -> list[Block]:
