@@ -181,8 +181,9 @@ workloads:
 suspended:
   description:
     - Tools whose automatic sync this or an earlier run has suspended, with C(tool), C(name), C(advice), which tells
-      what to revert, C(resume), the command that switches it on again, and both as a sentence in C(note).
-  returned: success
+      what to revert, C(resume), the command that switches it on again, and both as a sentence in C(note). Also returned
+      on failure.
+  returned: always
   type: list
   elements: dict
   sample: []
@@ -238,12 +239,9 @@ def run(call: Call) -> dict[str, Any]:
         for one in suspended:
             call.warn(one.note)
     outcomes = rollout.rehearse(plans) if call.check_mode else rollout.apply(plans)
-    answer = results(outcomes)
-    return {
-        **answer,
-        "changed": answer["changed"] or bool(held) or any(one.changed for one in suspended),
-        "suspended": [one.as_result() for one in suspended],
-    }
+    answer = results(outcomes, {"suspended": [one.as_result() for one in suspended]})
+    around = bool(held) or any(one.changed for one in suspended)
+    return {**answer, "changed": answer["changed"] or around}
 
 
 def _options(call: Call) -> Options:

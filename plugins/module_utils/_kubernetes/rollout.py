@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from .._module import RollbackError
 from .client import ApiError, Cluster, path_of
@@ -133,9 +133,10 @@ class Rollout:
         return waiter.until_gone() if wanted.wait == GONE else waiter.until_serving(wanted.wanted, self._options.soak)
 
 
-def results(outcomes: Sequence[Outcome]) -> Json:
-    """The module's result; raises :class:`RollbackError` with all of it when a workload failed."""
+def results(outcomes: Sequence[Outcome], more: Mapping[str, Any]) -> Json:
+    """The module's result with ``more``; raises :class:`RollbackError` with all of it when a workload failed."""
     answer = {
+        **more,
         "changed": any(outcome.changed for outcome in outcomes),
         "workloads": [outcome.as_result() for outcome in outcomes],
         "diff": [_diff(outcome) for outcome in outcomes if outcome.changed],

@@ -34,7 +34,7 @@ class Suspended:
     def note(self) -> str:
         """What a person has to do."""
         tool = f"{self.owner.tool} ({self.owner.name})"
-        return f"{tool} is suspended. Make the git revert of the release, and only then: {self.resume}"
+        return f"{tool} is suspended. Once its repository has what runs now (git revert the release): {self.resume}"
 
     def as_result(self) -> Json:
         """What a module returns about it."""

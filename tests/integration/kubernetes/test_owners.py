@@ -107,7 +107,8 @@ def test_a_suspended_tool_lets_the_rollback_be_until_the_command_that_is_told(to
     again = namespace.rollout("rolled_back", owner_policy="suspend")
     assert not again["changed"]
     [entry] = again["suspended"]
-    assert any("Make the git revert of the release, and only then: kubectl" in text for text in namespace.warned)
+    told = "Once its repository has what runs now (git revert the release): kubectl"
+    assert any(told in text for text in namespace.warned)
 
     command = ["kubectl", "--kubeconfig", str(namespace.server.kubeconfig), *shlex.split(entry["resume"])[1:]]
     change = json.loads(command[command.index("-p") + 1])

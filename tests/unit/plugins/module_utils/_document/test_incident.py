@@ -51,6 +51,11 @@ def test_a_report_tells_who_has_acknowledged_what(record: Json) -> None:
     assert "- [x] Ensure team: acknowledged by Kim (the check says: nobody)" in text
 
 
+def test_what_is_suspended_is_left_to_do(record: Json) -> None:
+    record["facts"]["suspended"] = [{"tool": "Flux", "note": "Flux (shop) is suspended. Once ...: kubectl patch"}]
+    assert "- [ ] Flux (shop) is suspended. Once ...: kubectl patch" in drawn(record)
+
+
 def test_a_success_tells_the_whole_story(record: Json) -> None:
     text = drawn(record, triggers=[metric()], monitoring=[metric("Memory", condition="expect < 80 %", threshold=0.8)])
     for line in (
