@@ -131,6 +131,17 @@ def _smoke(result: Result) -> str:
     return f"{result['passed']} of {len(result['tests'])} pass"
 
 
+def _checklist(result: Result) -> str:
+    items = result["checklist"]
+    taken = [f"{item['name']} taken on by {item['who']}" for item in items if item["who"]]
+    ready = sum(item["state"] == "ready" for item in items)
+    return "; ".join([f"{ready} of {len(items)} items are so", *taken])
+
+
+def _images(result: Result) -> str:
+    return _each(result["images"], lambda item: f"{item['image']}: {item['verdict']}")
+
+
 def _deliveries(result: Result) -> str:
     return _each(result["deliveries"], lambda item: f"{item['channel']}: {item['verdict']}")
 
@@ -147,9 +158,12 @@ SENTENCES: Mapping[str, Callable[[Result], str]] = {
     "postgres_backup": _backup,
     "postgres_validate_info": _checks,
     "prometheus_threshold_info": _checks,
+    "registry_image_info": _images,
     "release_manifest_info": _manifest,
+    "rollback_checklist_info": _checklist,
     "rollback_decision_info": lambda result: str(result["decision"]["reason"]),
     "rollback_lock": lambda result: result["holder"] and Holder.parse(str(result["holder"])).told,
+    "rollback_maintenance": lambda result: "on" if result["enabled"] else "off",
     "rollback_plan_info": _left,
     "rollback_record_info": _records,
     "smoke_test": _smoke,

@@ -72,6 +72,15 @@ def test_what_is_learnt(record: Json) -> None:
     assert learnt(record, {}, LIMITS) == []
 
 
+class Tagged(str):
+    """Text as Ansible hands it over."""
+
+
+def test_text_of_a_kind_of_its_own_is_text(repository: Path, record: Json) -> None:
+    proposal = propose(record, {"file": str(repository), "overrides": {"a": [Tagged("x")], "b": Tagged("y")}})
+    assert "\nb: y\n" in apply(repository, proposal.patch)
+
+
 def test_git_applies_the_patch(repository: Path, record: Json) -> None:
     overrides = {
         "application_timeout": "900",
