@@ -194,6 +194,7 @@ from typing import Any
 
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.adapter import AUTH_ARGUMENTS, connect
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.arguments import WORKLOADS
+from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.bystanders import bystanders
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.client import ApiServer
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.model import Workload
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.plan import Options
@@ -232,6 +233,9 @@ def run(call: Call) -> dict[str, Any]:
     plans = rollout.plan([Workload.from_params(entry) for entry in params["workloads"]])
     for note in dict.fromkeys(note for plan in plans for note in plan.notes):
         call.warn(note)
+    if options.state == "quiesced":
+        for note in bystanders(cluster, [plan.workload for plan in plans if plan.changed]):
+            call.warn(note)
     suspended, held = [], []
     if options.owner_policy == "suspend":
         suspended = suspend_owners(cluster, plans, options.argocd_namespace, dry_run=call.check_mode)

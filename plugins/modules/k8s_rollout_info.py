@@ -158,6 +158,14 @@ workloads:
       available: 3
       pods: []
       problems: []
+bystanders:
+  description:
+    - Jobs that run, and CronJobs that may start, with an image of the release, each as a sentence with what to type.
+      They are neither stopped nor rolled back, and warned of. Needs the right to list them, and is empty without.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -165,6 +173,7 @@ from typing import Any
 
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.adapter import AUTH_ARGUMENTS, connect
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.arguments import WORKLOADS
+from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.bystanders import bystanders
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.client import ApiServer
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.describe import describe
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.model import Workload
@@ -189,8 +198,12 @@ def run(call: Call) -> dict[str, Any]:
     workloads = [Workload.from_params(entry) for entry in params["workloads"]]
     with ThreadPoolExecutor(max_workers=8) as pool:
         observed = list(pool.map(lambda workload: observe(cluster, workload), workloads))
+    others = bystanders(cluster, workloads)
+    for text in others:
+        call.warn(text)
     return {
         "changed": False,
+        "bystanders": others,
         "workloads": [
             describe(one, params["argocd_namespace"], with_template=params["include_template"]) for one in observed
         ],

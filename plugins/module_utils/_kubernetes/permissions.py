@@ -17,6 +17,7 @@ EXPLAIN, UNBLOCK, BOUNDS = (
     "remove a pod that holds others up",
     "keep within an autoscaler's bounds",
 )
+WARN = "warn of Jobs that run the release"
 INSIDE, COPY, CONTENT = "compare pods with the configuration", "compare a copied Secret", "restore configuration"
 RECORD, LOCK, MAINTENANCE, SUSPEND = "the run record", "the lock", "maintenance mode", "suspend what would undo it"
 
@@ -83,6 +84,7 @@ def for_workloads(workloads: Iterable[tuple[str, str]]) -> set[Right]:
         if kind == "StatefulSet":
             found |= rights(UNBLOCK, namespace, "", "pods", "delete")
         found |= rights(EXPLAIN, namespace, "", "pods", "get", subresource="log")
+        found |= rights(WARN, namespace, "batch", "jobs", "list") | rights(WARN, namespace, "batch", "cronjobs", "list")
         found |= rights(BOUNDS, namespace, "autoscaling", "horizontalpodautoscalers", "list")
     return found
 

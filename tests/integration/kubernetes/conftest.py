@@ -55,6 +55,8 @@ COLLECTIONS = {
     "ResourceQuota": "/api/v1/resourcequotas",
     "HorizontalPodAutoscaler": "/apis/autoscaling/v2/horizontalpodautoscalers",
     "PodDisruptionBudget": "/apis/policy/v1/poddisruptionbudgets",
+    "CronJob": "/apis/batch/v1/cronjobs",
+    "Job": "/apis/batch/v1/jobs",
     "Application": "/apis/argoproj.io/v1alpha1/applications",
     "Kustomization": "/apis/kustomize.toolkit.fluxcd.io/v1/kustomizations",
     "ScaledObject": "/apis/keda.sh/v1alpha1/scaledobjects",

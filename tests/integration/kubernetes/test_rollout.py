@@ -242,6 +242,23 @@ def test_somebody_who_scales_up_during_a_quiesce_is_named(namespace: Namespace) 
     assert "owner_policy=suspend" in caught.value.message
 
 
+def test_jobs_that_run_the_release_are_told_of(released: Namespace) -> None:
+    """Nothing stops them, and they would meet the schema half-way down."""
+    job = {"template": {"spec": {"restartPolicy": "Never", **template("x", "shop:1.4.2")["spec"]}}}
+    old = {"template": {"spec": {"restartPolicy": "Never", **template("x", "shop:1.4.1")["spec"]}}}
+    for name, spec in (("report", job), ("old", old)):
+        released.create("Job", f"{name}-now", {"spec": spec}, "batch/v1")
+        cron = {"schedule": "0 * * * *", "jobTemplate": {"spec": spec}}
+        released.create("CronJob", name, {"spec": cron}, "batch/v1")
+    released.until(lambda: released.get("Job", "report-now").get("status", {}).get("active"))
+    told = released.call("rollout_info", workloads=[released.workload()])["bystanders"]
+    assert [text.partition(" ")[0] for text in told] == ["Job", "CronJob"]
+    assert "wait --for=condition=complete job/report-now" in told[0]
+    assert f'kubectl -n {released.name} patch cronjob report -p \'{{"spec":{{"suspend":true}}}}\'' in told[1]
+    released.rollout("quiesced")
+    assert released.warned[-2:] == told
+
+
 def test_a_pod_that_does_not_leave_is_named_with_node_and_age(namespace: Namespace) -> None:
     namespace.deploy(image="shop:slow", replicas=1)
     namespace.settle()

@@ -82,6 +82,9 @@ STATEFULSET = _workload("statefulsets", "StatefulSet", "sts")
 DAEMONSET = _workload("daemonsets", "DaemonSet", "ds", scale=False)
 CONTROLLER_REVISION = Kind("apps", "v1", "controllerrevisions", "ControllerRevision")
 JOB = Kind("batch", "v1", "jobs", "Job", True, (), ("all",), subresources={"status": STATUS})
+CRON_JOB = Kind(
+    "batch", "v1", "cronjobs", "CronJob", True, ("cj",), ("all",), subresources={"status": STATUS}
+)  # fmt: skip
 HPA = Kind(
     "autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", True, ("hpa",), ("all",),
     subresources={"status": STATUS},
@@ -109,8 +112,8 @@ REVIEWS = (
     _review("authorization", "selfsubjectrulesreviews", "SelfSubjectRulesReview"),
     _review("authorization", "subjectaccessreviews", "SubjectAccessReview"),
 )
-# What the tools that own workloads bring: custom resources, whose content the server does not know. They are served, but
-# not told of: a server on which nobody has installed such a tool does not either.
+# What the tools that own workloads bring: custom resources, whose content the server does not know. They are served,
+# but not told of: a server on which nobody has installed such a tool does not either.
 APPLICATION = Kind("argoproj.io", "v1alpha1", "applications", "Application", short=("app",))
 KUSTOMIZATION = Kind("kustomize.toolkit.fluxcd.io", "v1", "kustomizations", "Kustomization", short=("ks",))
 HELM_RELEASE = Kind("helm.toolkit.fluxcd.io", "v2", "helmreleases", "HelmRelease", short=("hr",))
@@ -118,7 +121,7 @@ SCALED_OBJECT = Kind("keda.sh", "v1alpha1", "scaledobjects", "ScaledObject", sho
 CUSTOM = (APPLICATION, KUSTOMIZATION, HELM_RELEASE, SCALED_OBJECT)
 STORED = (
     CONFIGMAP, ENDPOINTS, EVENT, NAMESPACE, NODE, POD, QUOTA, SECRET, SERVICE_ACCOUNT, SERVICE,
-    CONTROLLER_REVISION, DAEMONSET, DEPLOYMENT, REPLICASET, STATEFULSET, EVENT_V1, HPA, JOB, PDB,
+    CONTROLLER_REVISION, DAEMONSET, DEPLOYMENT, REPLICASET, STATEFULSET, EVENT_V1, HPA, CRON_JOB, JOB, PDB,
     ROLE_BINDING, ROLE, CLUSTER_ROLE_BINDING, CLUSTER_ROLE, LEASE, ENDPOINT_SLICE,
     *CUSTOM,
 )  # fmt: skip
