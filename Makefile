@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help setup demo sandbox sandbox-down test test-external conformance lint sanity requirements audit chaos build clean
+.PHONY: help setup demo sandbox sandbox-down test test-external conformance lint sanity requirements audit chaos build drills versions docs clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -52,12 +52,22 @@ lint: $(TOOLS) ## Check code, playbooks and roles
 	@ruff check --quiet . && ruff format --quiet --check .
 	@mypy plugins/module_utils
 	@ansible-lint -q
+	@yamllint --strict .
 	@antsibull-changelog lint
 	@tests/sanity.sh
 	@shellcheck $$(git ls-files '*.sh') .ci/run
 
-sanity: $(TOOLS) ## Run ansible-test's sanity tests
+sanity: $(TOOLS) ## Run ansible-test's sanity and unit tests
 	@tests/sanity.sh all
+
+drills: $(TOOLS) ## Break a release in ten ways, and roll it back each time
+	@molecule test --all --no-command-borders
+
+versions: $(TOOLS) ## Run the unit tests with every Python and ansible-core that is supported and here
+	@tests/versions.sh
+
+docs: $(TOOLS) ## Build the documentation's site in .cache/docs/html
+	@docs/build.sh
 
 requirements: setup ## Pin every distribution that requirements*.in need, with hashes
 	@for name in requirements requirements-dev; do \

@@ -15,7 +15,7 @@ mkdir -p "$here"
   ':!collections' ':!playbooks/collections' ':!tests/sandbox' ':!tests/fixtures' ':!tests/conformance' |
   while IFS= read -r -d '' file; do if [ -f "$file" ]; then printf '%s\0' "$file"; fi; done |
   tar --null --files-from=- --create) | tar --extract --directory "$here"
-for collection in kubernetes/core community/hashi_vault community/postgresql community/general; do
+for collection in kubernetes/core community/hashi_vault community/postgresql community/general awx/awx; do
   mkdir -p "$tree/${collection%/*}"
   ln -s "$packages/$collection" "$tree/$collection"
 done
@@ -36,4 +36,6 @@ subprocess.check_call([sys.executable, "-m", "ensurepip"])
 subprocess.check_call([sys.executable, "-m", "pip", "install", "--quiet", "pip==24.2"])
 PYTHON
 if [ -n "${PIP_CERT:-}" ]; then printf '[global]\ncert = %s\n' "$PIP_CERT" > "$home/.config/pip/pip.conf"; fi
-HOME=$home ansible-test sanity --python "$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')" --color no
+version=$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+HOME=$home ansible-test sanity --python "$version" --color no
+HOME=$home ansible-test units --python "$version" --color no
