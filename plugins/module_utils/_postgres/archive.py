@@ -200,6 +200,14 @@ def read_through(path: Path, manifest: Manifest, programs: Programs, timeout: fl
     feed(path, manifest, programs, restore, {}, timeout, f"the backup {path} cannot be read back")
 
 
+def prove_by_reading(path: Path, manifest: Manifest, programs: Programs, timeout: float) -> None:
+    """Compare every byte with the manifest and decode every block, both at once: they take a core each."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        decoded = pool.submit(read_through, path, manifest, programs, timeout)
+        verify_bytes(path, manifest)
+        decoded.result()
+
+
 def unpack(path: Path, programs: Programs, target: Path, timeout: float) -> Path:
     """Decompress an archive that is compressed as a whole into the file ``target``."""
     stages = [[programs.zstd or "zstd", "-q", "-d", "-o", str(target), str(path)]]

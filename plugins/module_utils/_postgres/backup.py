@@ -228,16 +228,17 @@ def _prove(connection: Connection, request: Request, programs: Programs, manifes
     if level == "none":
         return manifest.proof
     started = time.monotonic()
-    archive.verify_bytes(target, manifest)
-    if level == "restore":
-        try:
-            prove_by_restore(connection, target, manifest, programs, jobs=request.jobs, timeout=request.timeout)
-        except MayNotCreate as error:
-            if request.proof_budget is None:
-                raise
-            level, note = "read", f"{error.message}: proven by a full read"
     if level == "read":
-        archive.read_through(target, manifest, programs, request.timeout)
+        archive.prove_by_reading(target, manifest, programs, request.timeout)
+        return Proof(level, "pass", round(time.monotonic() - started, 3), note)
+    try:
+        archive.verify_bytes(target, manifest)
+        prove_by_restore(connection, target, manifest, programs, jobs=request.jobs, timeout=request.timeout)
+    except MayNotCreate as error:
+        if request.proof_budget is None:
+            raise
+        level, note = "read", f"{error.message}: proven by a full read"
+        archive.prove_by_reading(target, manifest, programs, request.timeout)
     return Proof(level, "pass", round(time.monotonic() - started, 3), note)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol
@@ -21,6 +22,8 @@ except ImportError:
     psycopg2 = None  # type: ignore[assignment]
 
 CONNECT_TIMEOUT = 10  # seconds
+SILENCE = 30  # seconds for which what was sent may stay unanswered by the other machine
+GRACE = 15  # seconds that a server gets to end a statement by itself, once its limit is over
 Arguments = Sequence[Any] | Mapping[str, Any] | None
 # The same text for the same value, whatever the server's or the role's settings: checksums depend on it.
 STABLE_TEXT = (
@@ -71,6 +74,7 @@ class Session:
                 "the Python library psycopg2 is missing on this host; install it with: pip install psycopg2-binary"
             )
         self.connection = connection
+        self._limit = statement_timeout + GRACE if statement_timeout else 0.0
         options = (
             f"-c statement_timeout={int(statement_timeout * 1000)} -c lock_timeout={int(lock_timeout * 1000)}"
             " -c idle_in_transaction_session_timeout=0"
@@ -84,6 +88,7 @@ class Session:
                 keepalives_idle=10,
                 keepalives_interval=5,
                 keepalives_count=3,
+                tcp_user_timeout=SILENCE * 1000,
             )
         except psycopg2.Error as error:
             # A server that knows the role or the database is one that speaks PostgreSQL's protocol.
@@ -106,12 +111,26 @@ class Session:
     def query(self, statement: str, arguments: Arguments = None) -> list[tuple[Any, ...]]:
         """Run one statement; :class:`QueryError` carries the server's words."""
         try:
-            with self._wire.cursor() as cursor:
+            with self._watched(), self._wire.cursor() as cursor:
                 cursor.execute(statement, arguments)
                 return cursor.fetchall() if cursor.description else []
         except psycopg2.Error as error:
             code = error.pgcode or ""
             raise QueryError(f"{self.connection.place}: {_words(error)}", code) from error
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Break the connection when the server is so far gone that it does not even end its statements any more."""
+        if not self._limit:
+            yield
+            return
+        watchdog = threading.Timer(self._limit, self.abandon)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            yield
+        finally:
+            watchdog.cancel()
 
     def abandon(self) -> None:
         """Break the connection under a statement that another thread is running; the server notices within a second.

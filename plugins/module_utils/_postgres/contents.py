@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from .client import Database, identifier
@@ -92,33 +92,56 @@ def fingerprint(lines: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
-def checksum_statement(schema: str, table: str, columns: tuple[str, ...], key: tuple[str, ...], shape: Shape) -> str:
+def checksum_statement(
+    place: tuple[str, str], columns: tuple[str, ...], key: tuple[str, ...], shape: Shape, numbers: Collection[str]
+) -> str:
     """One pass over a table: its row count, the whole-row sum where there is no key, then one sum per column.
 
-    The seed is worked out for every column again, so integers, as most keys are, are hashed without being written out.
+    ``numbers`` are columns whose values are hashed as integers, without being written out, which takes half the time;
+    one of them that is of another type now is read as a number. The seed is worked out for every column again.
     """
+
+    def hashed(name: str, seed: str) -> str:
+        value = identifier("octalume_row", name)
+        if name in shape.integers and (name in numbers or name in key):
+            return f"hashint8extended({value}::bigint, {seed})"
+        if name in numbers:
+            return f"hashint8extended({value}::text::bigint, {seed})"
+        return f"hashtextextended({value}::text, {seed})"
+
     seed = "0"
     for name in key:
-        value = identifier("octalume_row", name)
-        number = name in shape.integers
-        seed = f"hashint8extended({value}::bigint, {seed})" if number else f"hashtextextended({value}::text, {seed})"
+        seed = hashed(name, seed)
     sums = ["count(*)", "NULL" if key else "coalesce(sum(hashtextextended(octalume_row::text, 0)), 0)::text"]
-    hashed = (f"hashtextextended({identifier('octalume_row', name)}::text, {seed})" for name in columns)
-    sums += [f"coalesce(sum({one}), 0)::text" for one in hashed]
-    return f"SELECT {', '.join(sums)} FROM {identifier(schema, table)} AS octalume_row"  # noqa: S608 - quoted
+    sums += [f"coalesce(sum({hashed(name, seed)}), 0)::text" for name in columns]
+    return f"SELECT {', '.join(sums)} FROM {identifier(*place)} AS octalume_row"  # noqa: S608 - quoted
 
 
 def read_table(
-    database: Database, place: tuple[str, str], columns: tuple[str, ...], key: tuple[str, ...], shape: Shape
+    database: Database,
+    place: tuple[str, str],
+    shape: Shape,
+    recorded: Table | None = None,
+    columns: tuple[str, ...] | None = None,
 ) -> Table:
-    """Count and checksum ``columns`` of the table at ``place`` (schema, table), which has ``shape`` now."""
-    row = database.query(checksum_statement(*place, columns, key, shape))[0]
-    return Table(int(row[0]), dict(zip(columns, (str(value) for value in row[2:]), strict=True)), key, row[1])
+    """Count and checksum ``columns`` (all) of the table at ``place`` (schema, table), which has ``shape`` now.
+
+    What was ``recorded`` of it says how each column is hashed, so that the sums can be compared.
+    """
+    columns = shape.columns if columns is None else columns
+    known = recorded.columns if recorded else {}
+    wanted = recorded.key if recorded else shape.key
+    key = wanted if set(wanted) <= set(columns) else ()
+    numbers = {name for name in columns if name in (recorded.numbers if recorded and name in known else shape.integers)}
+    row = database.query(checksum_statement(place, columns, key, shape, numbers))[0]
+    sums = dict(zip(columns, (str(value) for value in row[2:]), strict=True))
+    return Table(int(row[0]), sums, key, row[1], tuple(sorted(numbers)))
 
 
-def read_tables(database: Database) -> dict[str, Table]:
-    """``schema.table`` to what it holds, for every table a dump carries."""
+def read_tables(database: Database, recorded: Mapping[str, Table] | None = None) -> dict[str, Table]:
+    """``schema.table`` to what it holds, for every table a dump carries; see :func:`read_table`."""
+    known = recorded or {}
     return {
-        ".".join(place): read_table(database, place, shape.columns, shape.key, shape)
+        ".".join(place): read_table(database, place, shape, known.get(".".join(place)))
         for place, shape in table_shapes(database).items()
     }

@@ -55,7 +55,8 @@ class Connection:
     def environment(self) -> dict[str, str]:
         """The same as PG* variables, for programs built on libpq."""
         names = {"dbname": "PGDATABASE"}
-        return {names.get(name, f"PG{name.upper()}"): str(value) for name, value in self.keywords().items()}
+        told = {names.get(name, f"PG{name.upper()}"): str(value) for name, value in self.keywords().items()}
+        return {"PGCONNECT_TIMEOUT": "10", **told}
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ class Table:
     columns: Mapping[str, str]
     key: tuple[str, ...] = ()
     whole_row: str | None = None
+    numbers: tuple[str, ...] = ()
+    """Columns whose values were hashed as integers."""
 
     @property
     def checksum(self) -> str:
@@ -79,12 +82,19 @@ class Table:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for the manifest."""
-        return {**asdict(self), "columns": dict(self.columns), "key": list(self.key), "checksum": self.checksum}
+        return {
+            **asdict(self),
+            "columns": dict(self.columns),
+            "key": list(self.key),
+            "numbers": list(self.numbers),
+            "checksum": self.checksum,
+        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Table:
         """The inverse of :meth:`as_dict`; a checksum that does not fit the sums is an edited manifest."""
-        table = cls(int(data["rows"]), dict(data["columns"]), tuple(data["key"]), data.get("whole_row"))
+        names = tuple(data["key"]), data.get("whole_row"), tuple(data.get("numbers") or ())
+        table = cls(int(data["rows"]), dict(data["columns"]), *names)
         if table.checksum != data["checksum"]:
             raise ValueError("a table's checksum does not fit its column sums")
         return table

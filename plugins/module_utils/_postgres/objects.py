@@ -68,7 +68,7 @@ class Store:
                 aws_access_key_id=place.access_key,
                 aws_secret_access_key=place.secret_key,
                 region_name=place.region or "us-east-1",
-                config=botocore.config.Config(connect_timeout=10, read_timeout=60, retries={"max_attempts": 3}),
+                config=botocore.config.Config(connect_timeout=5, read_timeout=30, retries={"max_attempts": 2}),
             )
 
     @contextmanager

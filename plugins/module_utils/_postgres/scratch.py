@@ -19,6 +19,7 @@ from .plan import compare_tables
 from .programs import Programs, run_pipeline
 
 UNPACKED = 10  # times the size of a compressed archive must be free to unpack it
+INDEX_MEMORY = 256 * 1024  # kB, for building one index
 MAINTENANCE = "postgres"  # the database to stand in while another one is created, renamed or dropped
 
 
@@ -65,7 +66,7 @@ def load(
     argv = [programs.pg_restore, "--exit-on-error", "--no-password", f"--dbname={connection.database}"]
     if not owners:
         argv += ["--no-owner", "--no-privileges"]
-    environment = {**connection.environment(), "PGAPPNAME": "octalume.rollback"}
+    environment = {**connection.environment(), "PGAPPNAME": "octalume.rollback", "PGOPTIONS": _haste(connection)}
     what = f"restoring {path} into {connection.database} failed"
     packed = manifest.format == "custom" and manifest.compression == "zstd"
     if jobs < 2 or (packed and shutil.disk_usage(path.parent).free < UNPACKED * manifest.size):
@@ -78,15 +79,22 @@ def load(
         )
 
 
-def contents(connection: Connection, timeout: float) -> dict[str, Table]:
-    """What every table of the database holds now."""
+def _haste(connection: Connection) -> str:
+    """Settings for sessions that fill a database nobody uses yet: memory for building indexes, no wait for the disk."""
+    with session(connection, statement_timeout=60) as database:
+        memory = database.query("SELECT setting::bigint FROM pg_settings WHERE name = 'maintenance_work_mem'")[0][0]
+    return f"-c synchronous_commit=off -c maintenance_work_mem={max(int(memory), INDEX_MEMORY)}kB"
+
+
+def contents(connection: Connection, manifest: Manifest, timeout: float) -> dict[str, Table]:
+    """What every table of the database holds now, in the words of the manifest."""
     with frozen(connection, timeout=timeout, lock_timeout=30) as database:
-        return read_tables(database)
+        return read_tables(database, manifest.tables)
 
 
 def demand_equal(connection: Connection, manifest: Manifest, timeout: float) -> None:
     """Raise unless every table of the database holds exactly what the manifest recorded."""
-    differences = compare_tables(manifest.tables, contents(connection, timeout))
+    differences = compare_tables(manifest.tables, contents(connection, manifest, timeout))
     if differences:
         told = "; ".join(f"{one.table}: expected {one.expected}, found {one.found}" for one in differences[:5])
         more = f" and {len(differences) - 5} more" if len(differences) > 5 else ""

@@ -89,10 +89,9 @@ def _compare(database: Database, manifest: Manifest, left: Survivors) -> tuple[l
     shapes = {".".join(place): (place, shape) for place, shape in table_shapes(database).items()}
     for name, columns in left.columns.items():
         recorded = manifest.tables[name]
-        key = recorded.key if set(recorded.key) <= set(columns) else ()
         try:
             place, shape = shapes[name]
-            found = read_table(database, place, (*columns, *left.new[name]), key, shape)
+            found = read_table(database, place, shape, recorded, (*columns, *left.new[name]))
             checks.append(judge_table(name, recorded, found))
             moved |= {f"{name}.{old}": new for old, new in renamed(recorded, found).items()}
         except QueryError as error:
