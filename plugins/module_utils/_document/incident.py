@@ -19,6 +19,7 @@ from .model import (
     OPEN,
     READY,
     Block,
+    Cell,
     Check,
     Checklist,
     Contents,
@@ -234,17 +235,22 @@ def _failure(data: Data) -> list[Block]:
 
 
 def _notices(record: Data) -> list[Block]:
-    sent = []
+    """Who was told what, and who was not."""
+    sent: dict[tuple[str, str], Cell] = {}
+    for item in (record.get("facts") or {}).get("missed") or ():
+        place = (words.text_of(item.get("event")), words.text_of(item.get("channel")))
+        sent[place] = Mark(words.text_of(item.get("message")), MISSING, "not taken")
     for notice in record.get("notices") or ():
         event, _unused, channel = str(notice).removeprefix(f"{record['id']}:").partition("@")
-        sent.append((event, channel))
-    told: list[Block] = [Table(("Notice", "Channel"), tuple(sent))] if sent else [Paragraph("None.")]
+        sent[event, channel] = "sent"
+    rows = tuple((event, channel, state) for (event, channel), state in sent.items())
+    told: list[Block] = [Table(("Notice", "Channel", "Outcome"), rows)] if rows else [Paragraph("None.")]
     return [Heading("Notices sent"), *told]
 
 
 def _to_do(data: Data, root_cause: str) -> list[Block]:
     start, tickets = data.get("post_mortem"), data.get("tickets") or []
-    meeting = f"{words.date_and_time(start)}; send post-mortem.ics to those who come" if words.moment(start) else ""
+    meeting = f"{words.date_and_time(start)}; {_invited(data)}" if words.moment(start) else ""
     items = (
         Check("Complete incident report"),
         Check("Schedule post-mortem meeting", OPEN, meeting),
@@ -254,6 +260,11 @@ def _to_do(data: Data, root_cause: str) -> list[Block]:
         *_suspended(data["record"]),
     )
     return [*_taught(data), Heading("To do"), Checklist(items)]
+
+
+def _invited(data: Data) -> str:
+    guests = ", ".join(map(words.text_of, data.get("guests") or ()))
+    return f"post-mortem.ics is for {guests}" if guests else "send post-mortem.ics to those who come"
 
 
 def _suspended(record: Data) -> list[Check]:

@@ -61,7 +61,12 @@ def _incident(data: Data, path: Path, meeting: Data) -> Papers:
     root_cause = root_cause_of(written.decode(errors="replace")) if written else ""
     start, change = words.moment(meeting.get("start")), path.with_name("procedure.patch")
     proposal = propose(data["record"], data.get("procedure") or {})
-    more = {"post_mortem": meeting.get("start"), "proposal": proposal, "patch": str(change)}
+    more = {
+        "post_mortem": meeting.get("start"),
+        "guests": meeting.get("attendees"),
+        "proposal": proposal,
+        "patch": str(change),
+    }
     contents = _drawn(incident_document({**data, **more}, root_cause), path)
     if proposal.patch:
         contents[change] = proposal.patch.encode()

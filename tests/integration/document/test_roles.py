@@ -242,7 +242,7 @@ def test_a_success_is_told_in_the_templates_words(team: Team) -> None:
     )
     report = team.report()
     assert "shop 1.4.2 rolled back" in report
-    assert "| completed | chat |" in report
+    assert "| completed | chat | sent |" in report
     assert "**ATTENTION**: Trigger: Error Rate: no data:" in report, "a Prometheus that is away costs plots alone"
     assert list((team.home / "evidence").rglob("post-mortem.ics"))
     assert_history_counts_once(team.home)
@@ -251,7 +251,11 @@ def test_a_success_is_told_in_the_templates_words(team: Team) -> None:
 def test_a_failure_names_who_can_be_called_now(team: Team) -> None:
     desk = {"system": "webhook", "url": f"{team.chat.url}/desk"}
     away = {"system": "gitlab", "url": f"http://127.0.0.1:{free_port()}", "project": "shop"}
-    team.play("failed", follow_up_tickets=[desk, away])
+    pager = {"name": "pager", "type": "pagerduty", "key": "r0uting", "url": f"http://127.0.0.1:{free_port()}"}
+    channels = [*team.values["communication_channels"], pager]
+    team.play("failed", follow_up_tickets=[desk, away], communication_channels=channels)
+    assert "| failed | pager | **NOT TAKEN**: " in team.report()
+    assert "| started | pager | **NOT TAKEN**: " in team.report()
     [ticket] = [json.loads(file.read_text()) for file in team.chat.files() if "/desk" in file.read_text()]
     assert "**WHAT FAILED**: Migrate down: the table is locked" in ticket["body"]["body"]
     assert "- [ ] **ATTENTION** Create tickets for fixes: sent, no ticket: " in team.report()

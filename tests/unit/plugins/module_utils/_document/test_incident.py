@@ -71,7 +71,7 @@ def test_a_success_tells_the_whole_story(record: Json) -> None:
         "| database | shop | migration 42 | migration 41 |",
         "| shop | /srv/backups/1.4.2.dump | 19.3 kB | 6f4a77a4 | read, pass |",
         "| Login | pass | status 200 in 51 ms |",
-        "| completed | team |",
+        "| completed | team | sent |",
         "**Trigger: Error Rate** (bad: > 10 %, dashed): from 0 % to 35 %, 1 % at the end",
         "**Monitoring: Memory** (good: < 80 %, dashed)",
         TO_FILL_IN,
@@ -128,6 +128,17 @@ def test_tickets_are_ticked_off_only_if_all_are_open(record: Json) -> None:
     assert "- [ ] **ATTENTION** Create tickets for fixes: https://github.example/17, sent, answered 403" in drawn(
         record, tickets=refused
     )
+
+
+def test_a_channel_that_was_down_is_told_unless_it_was_reached_later(record: Json) -> None:
+    record["facts"]["missed"] = [
+        {"event": "started", "channel": "pager", "message": "no answer within 5 s"},
+        {"event": "completed", "channel": "team", "message": "refused"},
+    ]
+    text = drawn(record)
+    assert "| started | pager | **NOT TAKEN**: no answer within 5 s |" in text
+    assert "| completed | team | sent |" in text
+    assert "refused" not in text
 
 
 def test_a_drill_is_called_one(record: Json) -> None:
