@@ -49,7 +49,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.octalume.rollback.plugins.module_utils._document import words
-from ansible_collections.octalume.rollback.plugins.module_utils._document.invitation import working_day as count
+from ansible_collections.octalume.rollback.plugins.module_utils._document.contacts import working_day as count
 from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
 
 

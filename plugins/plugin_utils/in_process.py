@@ -8,7 +8,9 @@ module runs as an ordinary module: same file, same arguments, same result.
 
 from __future__ import annotations
 
+import contextlib
 import os
+from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -17,6 +19,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
+from ansible.plugins.loader import filter_loader
 from ansible.utils.display import Display
 from ansible_collections.octalume.rollback.plugins.module_utils._module import (
     Call,
@@ -29,8 +32,20 @@ from ansible_collections.octalume.rollback.plugins.plugin_utils.undisturbed impo
 
 display = Display()
 
+# This file is first imported by the control process. What it loads, every worker inherits; a filter that only workers
+# ask for is found and compiled again for each task, with everything it imports. Asking for one loads all of them.
+with contextlib.suppress(KeyError):  # where this is imported by something else than Ansible, which knows no collections
+    filter_loader.get("octalume.rollback.pick")
+
 # AnsibleModule's names for the relations between arguments are the validator's names too.
 RELATIONS = ("mutually_exclusive", "required_together", "required_one_of", "required_if", "required_by")
+# What Ansible takes for "look for one yourself".
+ANY = ("auto", "auto_silent", "auto_legacy", "auto_legacy_silent")
+
+
+def _environment(interpreter: Any) -> str:
+    """The folder a Python lies in, whatever links lead there: a virtual environment, with its libraries."""
+    return str(Path(str(interpreter)).parent.resolve())
 
 
 def _show(line: str) -> None:
@@ -62,7 +77,7 @@ class InProcess(ActionBase):  # type: ignore[misc]
             and not self._task.async_val
             and not self._play_context.become
             and not any(self._task.environment or [])
-            and interpreter in (None, own, "auto", "auto_silent", "auto_legacy", "auto_legacy_silent")
+            and (interpreter in (None, own, *ANY) or _environment(interpreter) == _environment(own))
         )
 
     def _run_here(self, task_vars: dict[str, Any]) -> dict[str, Any]:

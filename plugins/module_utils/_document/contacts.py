@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who can be called now: availability as people write it, held against the clock.
+"""Who can be called now: availability as people write it, held against the clock; and when people meet.
 
 Understood are ``24/7``, ``Business hours``, ``Critical only`` and windows such as ``Mon-Fri 08:00-18:00, Sat
 10:00-14:00`` or ``22:00-06:00``, with a time zone at the end (``Europe/Lisbon``) where it is not the usual one.
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, tzinfo
+from datetime import datetime, time, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -113,3 +113,14 @@ def _days(text: str | None) -> frozenset[int] | None:
         start, end = map(DAYS.index, edges)
         days |= {day % 7 for day in range(start, start + (end - start) % 7 + 1)}
     return frozenset(days)
+
+
+def working_day(start: datetime, days: int, at: time, zone: str) -> datetime:
+    """``at`` in ``zone``, ``days`` working days (Monday to Friday) after ``start``."""
+    local = start.astimezone(zone_of(zone))
+    day = local.date()
+    left = days
+    while left > 0 or day.weekday() > 4:
+        day += timedelta(days=1)
+        left -= day.weekday() <= 4
+    return datetime.combine(day, at, local.tzinfo)

@@ -4,27 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from .._module import RollbackError
-from .contacts import zone_of
 
 try:
     import icalendar
 except ImportError:
     icalendar = None  # type: ignore[assignment]
-
-
-def working_day(start: datetime, days: int, at: time, zone: str) -> datetime:
-    """``at`` in ``zone``, ``days`` working days (Monday to Friday) after ``start``."""
-    local = start.astimezone(zone_of(zone))
-    day = local.date()
-    left = days
-    while left > 0 or day.weekday() > 4:
-        day += timedelta(days=1)
-        left -= day.weekday() <= 4
-    return datetime.combine(day, at, local.tzinfo)
 
 
 def invitation(

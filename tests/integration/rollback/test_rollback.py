@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -93,6 +94,19 @@ def test_a_wrong_version_is_one_clear_error(operator: Operator, version: str, me
     assert message in output
     assert "changed=0" in output
     assert output.count("\n") < 8, "an error is short"
+    assert world(operator.sandbox) == before
+
+
+@pytest.mark.usefixtures("quiet_release")
+def test_wrong_variables_are_told_all_at_once_before_anything_is_touched(operator: Operator) -> None:
+    before = world(operator.sandbox)
+    wrong = {"database_timeout": "soon", "application_soak": "a while", "communication_chanels": []}
+    output = operator.rollback(*DECISION, "-e", json.dumps(wrong), rc=2)
+    assert "Nothing was touched, as variables are wrong: " in output
+    assert "role database: argument 'database_timeout' is of type str and we were unable to convert to float" in output
+    assert "role application: argument 'application_soak' is of type str" in output
+    assert "no role knows the variable communication_chanels; was communication_channels meant?" in output
+    assert "changed=0" in output
     assert world(operator.sandbox) == before
 
 

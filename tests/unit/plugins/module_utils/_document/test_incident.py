@@ -9,12 +9,13 @@ import icalendar
 import pytest
 from ansible_collections.octalume.rollback.plugins.filter.working_day import working_day as ask
 from ansible_collections.octalume.rollback.plugins.module_utils._document import markdown
+from ansible_collections.octalume.rollback.plugins.module_utils._document.contacts import working_day
 from ansible_collections.octalume.rollback.plugins.module_utils._document.incident import (
     TO_FILL_IN,
     incident_document,
     root_cause_of,
 )
-from ansible_collections.octalume.rollback.plugins.module_utils._document.invitation import invitation, working_day
+from ansible_collections.octalume.rollback.plugins.module_utils._document.invitation import invitation
 
 from tests.unit.plugins.module_utils._document.data import MANIFEST, Json, metric
 
