@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Wall times of backup, proof and restore against plain pg_dump and psql, on one database in one run.
+"""Wall times of backup, proof and restore against pg_dump, psql and pg_restore, on one database in one run.
 
 PYTHONPATH=.:collections .venv/bin/python -m tests.benchmark.postgres_backup [GIGABYTES]
 """
@@ -7,11 +7,15 @@ PYTHONPATH=.:collections .venv/bin/python -m tests.benchmark.postgres_backup [GI
 from __future__ import annotations
 
 import os
+import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +39,19 @@ BACKUPS: list[dict[str, Any]] = [
     {"compression": "gzip"},
     {"format": "directory", "compression": "none"},
 ]
+DEFAULT = "custom, zstd"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way to back up and restore: seconds, and bytes of the archive; ``wall`` is everything until it is proven."""
+
+    name: str
+    dump: float
+    read: float | None
+    wall: float
+    restore: float
+    size: int
 
 
 def timed(what: Callable[[], Any]) -> tuple[float, Any]:
@@ -44,24 +61,66 @@ def timed(what: Callable[[], Any]) -> tuple[float, Any]:
     return time.monotonic() - started, result
 
 
-def plain(server: PostgresServer, folder: Path) -> tuple[float, float, int]:
-    """Seconds of ``pg_dump > file`` and of ``psql < file``, and the file's bytes."""
+def run(argv: list[str], environment: dict[str, str], output: Path | None = None) -> None:
+    """Run one program to its end, its output going to a file."""
+    with (output or Path(os.devnull)).open("wb") as file:
+        subprocess.run(argv, env=environment, stdout=file, check=True)
+
+
+def by_hand(server: PostgresServer, folder: Path) -> list[Row]:
+    """``pg_dump > file`` and ``psql``; ``pg_dump -Fc``, a full read of it and ``pg_restore``."""
     environment = {**os.environ, **server.environment("big")}
-    file = folder / "plain.sql"
+    tools = find_programs(None)
+    sql, archive = folder / "plain.sql", folder / "custom.dump"
+    psql = ["psql", "-qX", "-v", "ON_ERROR_STOP=1", "-f", str(sql), "-d", "copy"]
+    read = [tools.pg_restore, "--file=/dev/null", str(archive)]
+    load = [tools.pg_restore, "--exit-on-error", "-d", "copy", str(archive)]
+    ways = (
+        ("`pg_dump > file`, `psql`", sql, [tools.pg_dump], None, psql),
+        ("`pg_dump -Fc`, full read, `pg_restore`", archive, [tools.pg_dump, "-Fc"], read, load),
+    )
+    rows = []
+    for name, file, dump, check, restore in ways:
+        dumped, _unused = timed(partial(run, dump, environment, file))
+        checked = timed(partial(run, check, environment))[0] if check else None
+        server.create_database("copy")
+        restored, _unused = timed(partial(run, restore, environment))
+        server.execute("DROP DATABASE copy")
+        rows.append(Row(name, dumped, checked, dumped + (checked or 0), restored, file.stat().st_size))
+        file.unlink()
+    return rows
 
-    def dump() -> None:
-        with file.open("wb") as output:
-            subprocess.run([find_programs(None).pg_dump], env=environment, stdout=output, check=True)
 
-    def restore() -> None:
-        server.create_database("plain")
-        argv = ["psql", "-qX", "-v", "ON_ERROR_STOP=1", "-f", str(file), "-d", "plain"]
-        subprocess.run(argv, env=environment, stdout=subprocess.DEVNULL, check=True)
-        server.execute("DROP DATABASE plain")
+def ours(server: PostgresServer, path: Path, options: dict[str, Any]) -> Row:
+    """One kind of backup, proven by reading, and its restore over the live database."""
+    login = server.login("big")
+    wall, taken = timed(lambda: call(postgres_backup, **login, path=str(path), proof="read", **options))
+    backup = taken["backup"]
+    server.execute("UPDATE items SET product = product + 1 WHERE id = 10", "big")
+    restored, done = timed(lambda: call(postgres_restore, **login, path=str(path)))
+    server.execute(f"DROP DATABASE {done['previous_database']}")
+    name = f"{options.get('format', 'custom')}, {options['compression']}"
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+    return Row(name, backup["seconds"], backup["proof"]["seconds"], wall, restored, backup["size"])
 
-    dumped, _unused = timed(dump)
-    restored, _unused = timed(restore)
-    return dumped, restored, file.stat().st_size
+
+def show(rows: list[Row]) -> None:
+    """The table, and how ours by default compares with what people do by hand."""
+    plain, custom = rows[:2]
+    print("| | dump | full read | dump and proof | restore | size |\n|---|---|---|---|---|---|")
+    for row in rows:
+        read = f"{row.read:.1f}" if row.read is not None else "-"
+        seconds = f"{row.dump:.1f} | {read} | {row.wall:.1f} | {row.restore:.1f}"
+        print(f"| {row.name} | {seconds} | {row.size / 1e6:.0f} MB |")
+    found = next(row for row in rows if row.name == DEFAULT)
+    print(f"{DEFAULT} / pg_dump > file: wall {found.wall / plain.wall:.2f}, size {found.size / plain.size:.2f}")
+    print(f"{DEFAULT} / pg_dump -Fc and full read: wall {found.wall / custom.wall:.2f}")
+    print(f"{DEFAULT} / psql: restore {found.restore / plain.restore:.2f}")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"memory of this process at most {peak:.0f} MB; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
 
 def main() -> None:
@@ -74,30 +133,10 @@ def main() -> None:
             for statement in FILL.format(rows=int(ROWS_PER_GB * gigabytes)).split(";")[:-1]:
                 server.execute(statement, "big")
             size = server.execute("SELECT pg_database_size('big')")[0][0]
-            dumped, restored, written = plain(server, folder)
-            print(f"database {size / 1e9:.2f} GB")
-            print(
-                f"{'pg_dump > file':32} dump {dumped:6.1f} s {'':24} restore {restored:6.1f} s {written / 1e6:5.0f} MB"
-            )
-            for number, options in enumerate(BACKUPS):
-                measure(server, folder / f"{number}.dump", options)
-
-
-def measure(server: PostgresServer, path: Path, options: dict[str, Any]) -> None:
-    """One kind of backup, proven by reading, and its restore over the live database."""
-    login = server.login("big")
-    wall, taken = timed(lambda: call(postgres_backup, **login, path=str(path), proof="read", **options))
-    backup = taken["backup"]
-    server.execute("UPDATE items SET product = product + 1 WHERE id = 10", "big")
-    restored, done = timed(lambda: call(postgres_restore, **login, path=str(path)))
-    server.execute(f"DROP DATABASE {done['previous_database']}")
-    name = f"{options.get('format', 'custom')}, {options['compression']}"
-    proof = backup["proof"]["seconds"]
-    print(
-        f"{name:32} dump {backup['seconds']:6.1f} s  read {proof:5.1f} s  all {wall:5.1f} s"
-        f"  restore {restored:6.1f} s {backup['size'] / 1e6:6.0f} MB",
-        flush=True,
-    )
+            print(f"database {size / 1e9:.2f} GB", flush=True)
+            rows = by_hand(server, folder)
+            rows += [ours(server, folder / f"{number}.dump", options) for number, options in enumerate(BACKUPS)]
+            show(rows)
 
 
 if __name__ == "__main__":
