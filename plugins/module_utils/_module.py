@@ -70,8 +70,25 @@ def failure(error: RollbackError) -> dict[str, Any]:
     return {"changed": False, **error.details, "failed": True, "msg": error.message}
 
 
+LOCAL = ("", "localhost", "127.0.0.1", "::1")
+VERIFIED = ("verify-ca", "verify-full")
+
+
+def insecurities(params: Mapping[str, Any]) -> list[str]:
+    """What the parameters of a module leave unprotected on the wire, in sentences."""
+    found = []
+    if params.get("validate_certs") is False:
+        found.append("validate_certs is off: whoever is in between can read and change everything, logins included")
+    host = str(params.get("login_host") or "")
+    if "ssl_mode" in params and params["ssl_mode"] not in VERIFIED and host not in LOCAL and not host.startswith("/"):
+        found.append(f"ssl_mode is {params['ssl_mode']} for {host}: the server is not verified; verify-full does")
+    return found
+
+
 def execute(run: Run, call: Call) -> dict[str, Any]:
     """Run ``run``; with the option ``lock``, the lock of the whole run is kept meanwhile and fences every write."""
+    for text in insecurities(call.params):
+        call.warn(f"NOT SECURE: {text}")
     lock = call.params.get("lock")
     if not lock or call.check_mode:
         return run(call)

@@ -26,7 +26,8 @@ attributes:
     description: There is nothing to compare.
 options:
   state:
-    description: V(present) takes or renews the lock, V(absent) releases it if it is ours.
+    description: V(present) takes or renews the lock, V(absent) releases it if it is ours, or if its
+      holder was a process of this machine that has ended.
     type: str
     choices: [present, absent]
     default: present

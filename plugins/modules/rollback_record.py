@@ -237,7 +237,7 @@ def _beyond(wanted: Mapping[str, Any], records: list[journal.RunRecord]) -> list
 def _begin(call: Call, now: datetime) -> journal.RunRecord:
     wanted = call.params
     return journal.RunRecord(
-        id=journal.new_id(wanted["release"], now),
+        id=journal.new_id(wanted["release"], wanted["environment"], now),
         release=wanted["release"],
         environment=wanted["environment"],
         opened_at=journal.timestamp(now),

@@ -66,7 +66,9 @@ def deliver(notice: Notice, channels: Sequence[Channel], sent: Callable[[Deliver
 
 
 def _late(notice: Notice, channel: Channel) -> Delivery:
-    message = f"not done within {channel.timeout:g} s; it may arrive yet"
+    way = channel.way
+    where = f"{way.host}:{way.port}" if isinstance(way, Mail) else way.url.split("/")[2].rpartition("@")[2]
+    message = f"{where}: not done within {channel.timeout:g} s; it may arrive yet"
     return Delivery(channel.name, channel.delivery(notice), Verdict.FAIL, message)
 
 

@@ -44,9 +44,9 @@ class Latch:
         return {"changed": why != "mine", "holder": me, "token": wanted["leaseTransitions"], "why": why}
 
     def release(self, me: str, check_mode: bool) -> dict[str, Any]:
-        """Give the lock up if it is ours; somebody else's is left alone."""
+        """Give the lock up if it is ours, or that of a process of this machine that has ended; no other one."""
         lease = self._shelf.read()
-        if lease is None or lease.holder != me:
+        if lease is None or not lease.holder or (lease.holder != me and is_alive(lease.holder) is not False):
             return {"changed": False, "holder": lease.holder if lease else ""}
         if not check_mode:
             self._shelf.write(lease, FREE)

@@ -83,9 +83,13 @@ def current(params: Mapping[str, Any], store: Loader) -> RunRecord | None:
     return unfinished(store.load(), params["release"], params["environment"])
 
 
-def new_id(release: str, now: datetime) -> str:
-    """Name of a record: good as part of a file name and, in lower case, of a Kubernetes object's name."""
-    return f"{release}-{now.astimezone(UTC):%Y%m%dt%H%M%S}z"
+def new_id(release: str, environment: str, now: datetime) -> str:
+    """Name of a record: good as part of a file name and, in lower case, of a Kubernetes object's name.
+
+    Environments that are rolled back at the same moment may keep their records, backups and papers in one place.
+    """
+    place = re.sub(r"[^A-Za-z0-9.-]+", "-", environment).strip("-.")[:60] or "somewhere"
+    return f"{release}-{place}-{now.astimezone(UTC):%Y%m%dt%H%M%S}z"
 
 
 def object_name(record_id: str) -> str:

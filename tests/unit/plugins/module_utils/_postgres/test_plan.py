@@ -148,6 +148,7 @@ def test_password_is_not_in_the_words_of_a_connection() -> None:
     where = Connection("db", 5432, "ann", "shop", "hunter2", ssl_mode="verify-full", ca_cert="/ca")
     assert "hunter2" not in repr(where) + where.place
     assert where.environment() == {
+        "PGCONNECT_TIMEOUT": "10",
         "PGHOST": "db", "PGPORT": "5432", "PGUSER": "ann", "PGPASSWORD": "hunter2", "PGDATABASE": "shop",
         "PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/ca",
     }  # fmt: skip

@@ -133,6 +133,14 @@ def test_a_file_is_a_lock_where_there_is_no_cluster(tmp_path: Path) -> None:
     assert latch(tmp_path).take("dana@a/1-x-1", 1, False, False)["token"] == 3
 
 
+def test_a_lock_that_a_process_which_has_ended_left_behind_is_released(tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    latch(tmp_path).take(name_of(f"dana@{os.uname().nodename}/{child.pid}"), 60, False, False)
+    assert latch(tmp_path).release("kim@b/2-y-1", False)["changed"] is False
+    child.communicate()
+    assert latch(tmp_path).release("kim@b/2-y-1", False)["changed"] is True
+
+
 def test_a_holder_that_renews_is_not_taken_for_dead(tmp_path: Path) -> None:
     shelf = FileShelf(tmp_path, "rollback-shop")
     token = latch(tmp_path).take("dana@a/1-x-1", 2, False, False)["token"]

@@ -32,7 +32,7 @@ LATER = NOON + timedelta(seconds=5)
 def a_record(**changes: object) -> RunRecord:
     """A record of release 1.4.2 that has just been opened."""
     values = {
-        "id": new_id("1.4.2", NOON),
+        "id": new_id("1.4.2", "eu-west", NOON),
         "release": "1.4.2",
         "previous": "1.4.1",
         "service": "shop",
