@@ -16,13 +16,14 @@ html_short_title = "octalume.rollback"
 
 extensions = ["myst_parser", "sphinx.ext.intersphinx", "sphinx_antsibull_ext"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
-exclude_patterns = ["_build"]
+exclude_patterns = ["extra"]
+html_extra_path = ["extra"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 
 html_theme = "sphinx_ansible_theme"
 html_show_sphinx = False
-html_theme_options = {"documentation_home_url": "index.html", "topbar_links": {}, "vcs_pageview_mode": "edit"}
+html_theme_options = {"documentation_home_url": "https://github.com/octalume/rollback", "topbar_links": {}, "vcs_pageview_mode": "edit"}
 html_use_smartypants = True
 highlight_language = "yaml"
 default_role = "any"
