@@ -6,10 +6,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -101,6 +102,25 @@ class HashedFile:
         """Close the file, whatever state it is in."""
         with suppress(OSError):  # the disk is full, which has been said already
             self._file.close()
+
+
+@contextmanager
+def telling_size(path: Path, progress: Callable[[str], None]) -> Iterator[None]:
+    """Tell every few seconds how much of a directory is written that somebody else writes."""
+    over = threading.Event()
+
+    def tell() -> None:
+        while not over.wait(PROGRESS_EVERY):
+            with suppress(OSError):  # files come and go
+                progress(f"backup: {sum(file.stat().st_size for file in path.iterdir()) / 1e6:.0f} MB written")
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        over.set()
+        teller.join()
 
 
 def sync(path: Path) -> None:

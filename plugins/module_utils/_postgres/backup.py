@@ -208,7 +208,8 @@ def _write(
     try:
         if request.format == "directory":
             stages[0] += [f"--file={target}"]
-            run_pipeline(stages, what=what, environment=environment, timeout=request.timeout)
+            with archive.telling_size(target, progress):
+                run_pipeline(stages, what=what, environment=environment, timeout=request.timeout)
             archive.sync(target)
             digests, size, digest = archive.directory_digests(target, request.jobs)
             return size, digest, digests

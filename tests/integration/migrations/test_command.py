@@ -222,7 +222,7 @@ def test_status_that_says_nothing_usable(project: dict[str, Any], body: str, mes
 def test_missing_tool_and_other_servers_are_clear_errors(project: dict[str, Any]) -> None:
     with pytest.raises(RollbackError, match=r"cannot start the migration tool \./gone\.sh in .*No such file"):
         call(migration_info, **{**project, "command": ["./gone.sh"]})
-    with pytest.raises(RollbackError, match="DATABASE_URL points at mysql: only PostgreSQL is supported"):
+    with pytest.raises(RollbackError, match="not supported: what DATABASE_URL names is MySQL"):
         call(migration_info, **project, environment={"DATABASE_URL": "mysql://root@db/shop"})
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
+from ansible_collections.octalume.rollback.plugins.module_utils._postgres.programs import find_programs
 from ansible_collections.octalume.rollback.plugins.modules import postgres_backup
 
 from tests.integration.postgres.calling import call
@@ -138,6 +140,41 @@ def test_retention_keeps_the_newest_and_strangers(login: dict[str, Any], folder:
     assert left == ["2.dump", "2.dump.json", "new.dump", "new.dump.json", "notes.json"]
     result = call(postgres_backup, **login, path=str(folder / "newer.dump"), keep_days=7)
     assert [Path(path).name for path in result["pruned"]] == ["2.dump"]
+
+
+@pytest.mark.parametrize("form", ["custom", "directory"])
+def test_long_dumps_tell_how_far_they_are(
+    login: dict[str, Any], folder: Path, server: PostgresServer, form: str
+) -> None:
+    noise = "decode(string_agg(md5(i::text || j), ''), 'hex') FROM generate_series(1, 65) j, generate_series(1, 1000) i"
+    server.execute(f"CREATE TABLE bulk AS SELECT {noise} GROUP BY j", login["login_db"])
+    heard: list[str] = []
+    # It is held up at its end, as a large database would keep it.
+    place = slow_program(folder, seconds=6)
+    call(postgres_backup, **login, path=str(folder / "x.dump"), format=form, bin_directory=place, compression="none",
+         progress=heard)  # fmt: skip
+    assert heard
+    assert all(re.fullmatch(r"backup: \d+ MB written", line) for line in heard)
+    assert int(heard[-1].split()[1]) >= 1
+
+
+def slow_program(folder: Path, seconds: int) -> str:
+    """A directory with a pg_dump that takes its time to end, after it has written everything."""
+    real = find_programs(None)
+    place = folder.parent / "slow"
+    place.mkdir()
+    dump = place / "pg_dump"
+    # The archive's end is held back, so that the reader is still at work.
+    dump.write_text(f"""#!/bin/sh
+[ "$1" = --version ] && exec {real.pg_dump} --version
+case "$*" in
+*--format=custom*) {real.pg_dump} "$@" | {{ head -c 1500000; sleep {seconds}; cat; }} ;;
+*) {real.pg_dump} "$@"; sleep {seconds} ;;
+esac
+""")
+    dump.chmod(0o755)
+    (place / "pg_restore").symlink_to(real.pg_restore)
+    return str(place)
 
 
 def test_proof_that_would_take_too_long_is_done_by_reading(login: dict[str, Any], folder: Path) -> None:

@@ -136,6 +136,18 @@ def test_missing_roles_are_named_before_anything_is_done(
     assert databases(server, shop) == [shop]
 
 
+def test_missing_extensions_are_named_before_anything_is_done(
+    login: dict[str, Any], folder: Path, server: PostgresServer, shop: str
+) -> None:
+    path = folder / "shop.dump"
+    call(postgres_backup, **login, path=str(path))
+    edit_manifest(path, extensions=["plpgsql", "postgis", "timescaledb"])
+    server.execute("DELETE FROM orders", shop)
+    with pytest.raises(RollbackError, match=r"the extensions postgis, timescaledb \(install their packages\)"):
+        call(postgres_restore, **login, path=str(path))
+    assert databases(server, shop) == [shop]
+
+
 def edit(path: Path, change: Callable[[bytes], bytes]) -> None:
     """Replace a file's bytes."""
     path.write_bytes(change(path.read_bytes()))

@@ -128,6 +128,22 @@ def test_renamed_column_is_known_by_its_values(
     assert call(postgres_validate_info, **login, manifest=path)["columns_gone"] == ["public.products.price"]
 
 
+def test_a_column_of_another_type_with_the_same_values_is_the_same(
+    login: dict[str, Any], folder: Path, server: PostgresServer, shop: str
+) -> None:
+    path = str(folder / "shop.dump")
+    server.execute(
+        "ALTER TABLE orders ADD count int; UPDATE orders SET count = id; ALTER TABLE orders ADD code text", shop
+    )
+    server.execute("UPDATE orders SET code = id", shop)
+    call(postgres_backup, **login, path=path)
+    server.execute("ALTER TABLE orders ALTER count TYPE text, ALTER code TYPE bigint USING code::bigint", shop)
+    checked = call(postgres_validate_info, **login, manifest=path)
+    assert checked["verdict"] == "pass", checked["checks"]
+    server.execute("UPDATE orders SET count = '7' WHERE id = 8", shop)
+    assert call(postgres_validate_info, **login, manifest=path)["verdict"] == "fail"
+
+
 def test_what_may_differ_is_left_out(login: dict[str, Any], folder: Path, server: PostgresServer) -> None:
     path = str(folder / "shop.dump")
     call(postgres_backup, **login, path=path)
