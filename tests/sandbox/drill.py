@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a drill does beside the playbooks: ``python -m tests.sandbox.drill keep|prove|customers|leave|crash|rot``.
+"""What a drill does beside the playbooks: ``python -m tests.sandbox.drill keep|prove|begin|end|crash|rot``.
 
 Works on the sandbox of SANDBOX_DIR (or the real servers it was started on), and keeps its notes in that directory.
 """
@@ -15,16 +15,23 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.sandbox import proof
+from tests.sandbox.cluster import Cluster
 from tests.sandbox.process import NotReady, wait_until
 from tests.sandbox.stack import ROOT, directory_from_environment, read_endpoints, started
 
 NOTES = "drill.json"
-CUSTOMERS = "drill-customers.json"
+LOCK, HOLDER = "rollback-shop", "rae@other-node/4711"
 SECONDS = 600  # a drill that nobody ends is left by its customers
 CRASH_SECONDS = 180
+# What begins and goes on: its words, and what it prints once it is there.
+BEGUN = {
+    "customers": (["tests.sandbox", "load", "--rate", "20", "--seconds", str(SECONDS)], "sending"),
+    "rival": (["tests.sandbox.drill", "hold"], "holds"),
+}
 
 
 def keep(directory: Path) -> None:
@@ -40,29 +47,51 @@ def prove(directory: Path, wanted: str) -> int:
     return 0 if all(line.holds for line in lines) else 1
 
 
-def customers(directory: Path, rate: float) -> None:
-    """Let customers come until ``leave``."""
-    leave(directory)
-    log = directory / "drill-customers.log"
-    argv = [sys.executable, "-m", "tests.sandbox", "load", "--rate", str(rate), "--seconds", str(SECONDS)]
+def begin(directory: Path, name: str, argv: list[str], sign: str) -> None:
+    """Start something that goes on after this command, until ``end``; wait for ``sign`` in what it prints."""
+    end(directory, name)
+    log = directory / f"drill-{name}.log"
     with log.open("w") as output:
         child = subprocess.Popen(
-            argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-        )
-    wait_until(lambda: "sending" in log.read_text(), 30, "customers")
-    (directory / CUSTOMERS).write_text(json.dumps({"pid": child.pid, "started": started(child.pid)}))
+            [sys.executable, "-m", *argv],
+            cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+        )  # fmt: skip
+    (directory / f"drill-{name}.json").write_text(json.dumps({"pid": child.pid, "started": started(child.pid)}))
+    wait_until(lambda: sign in log.read_text(), 30, name)
 
 
-def leave(directory: Path) -> None:
-    """End the customers that ``customers`` began, and nobody else."""
-    file = directory / CUSTOMERS
+def end(directory: Path, name: str) -> None:
+    """End what ``begin`` started, and nothing else."""
+    file = directory / f"drill-{name}.json"
     if not file.exists():
         return
     known = json.loads(file.read_text())
     if started(known["pid"]) == known["started"]:
         with suppress(ProcessLookupError):
             os.kill(known["pid"], signal.SIGTERM)
+        wait_until(lambda: started(known["pid"]) != known["started"], 30, f"end of {name}")
     file.unlink()
+
+
+def hold(directory: Path) -> None:
+    """Be somebody else's rollback of the shop: take the lock from another machine, and renew it until ended."""
+    endpoints = read_endpoints(directory)
+    cluster = Cluster(Path(endpoints["kubernetes"]["kubeconfig"]), endpoints["namespace"])
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{cluster.namespace}/leases"
+    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": LOCK}}
+    taken = {"holderIdentity": HOLDER, "leaseDurationSeconds": 30, "leaseTransitions": 1}
+    cluster.call("POST", path, {**lease, "spec": {**taken, "acquireTime": moment(), "renewTime": moment()}})
+    print(f"{HOLDER} holds {LOCK}", flush=True)
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        time.sleep(1)
+        renewed = {"spec": {"renewTime": moment()}}
+        cluster.call("PATCH", f"{path}/{LOCK}", renewed, "application/merge-patch+json")
+
+
+def moment() -> str:
+    """Now, as Kubernetes writes it into a Lease."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def crash(step: str, argv: list[str]) -> int:
@@ -106,8 +135,9 @@ def parse() -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("keep")
     commands.add_parser("prove").add_argument("wanted", help="JSON with version, replicas, schema, configuration")
-    commands.add_parser("customers").add_argument("--rate", type=float, default=20)
-    commands.add_parser("leave")
+    commands.add_parser("begin").add_argument("name", choices=sorted(BEGUN))
+    commands.add_parser("end").add_argument("name", choices=sorted(BEGUN))
+    commands.add_parser("hold")
     crashing = commands.add_parser("crash")
     crashing.add_argument("step")
     crashing.add_argument("argv", nargs=argparse.REMAINDER)
@@ -125,10 +155,12 @@ def main() -> int:
                 keep(directory)
             case "prove":
                 return prove(directory, given.wanted)
-            case "customers":
-                customers(directory, given.rate)
-            case "leave":
-                leave(directory)
+            case "begin":
+                begin(directory, given.name, *BEGUN[given.name])
+            case "end":
+                end(directory, given.name)
+            case "hold":
+                hold(directory)
             case "crash":
                 return crash(given.step, given.argv)
             case _:
