@@ -98,7 +98,7 @@ def _secrets_restored(result: Result) -> str:
 def _left(result: Result) -> str:
     if not result["pending"]:
         return "nothing"
-    return f"{len(result['steps'])} steps, {result['strategy']}"
+    return f"{len(result['steps'])} steps, {result['strategy']}: {result['reason']}"
 
 
 def _checks(result: Result) -> str:

@@ -48,6 +48,7 @@ COLLECTIONS = {
     "StatefulSet": "/apis/apps/v1/statefulsets",
     "DaemonSet": "/apis/apps/v1/daemonsets",
     "ReplicaSet": "/apis/apps/v1/replicasets",
+    "ControllerRevision": "/apis/apps/v1/controllerrevisions",
     "Service": "/api/v1/services",
     "Secret": "/api/v1/secrets",
     "ConfigMap": "/api/v1/configmaps",

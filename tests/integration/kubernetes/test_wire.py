@@ -231,6 +231,19 @@ class Static:
         return 200, self.objects[parts[-2]][0]
 
 
+def test_a_command_in_a_pod_has_no_terminal_and_no_input() -> None:
+    """`kubectl exec -it` has no TTY in automation, and hangs or fails; what a command says is in no error."""
+    with TableServer(lambda *_: status(403, "Forbidden", "APP_PASSWORD=geheim")) as server:
+        cluster = ApiServer(server.client())
+        with pytest.raises(ApiError) as caught:
+            cluster.execute("production", "api-1", "api", ["env", "-0"], 5)
+    [(method, path, query, _body)] = server.requests
+    assert (method, path) == ("GET", "/api/v1/namespaces/production/pods/api-1/exec")
+    assert (query["tty"], query.get("stdin", "false"), query["container"]) == ("false", "false", "api")
+    assert "grant create on pods/exec" in caught.value.message
+    assert "geheim" not in caught.value.message
+
+
 def test_a_full_quota_ends_the_waiting_though_progressing_tells_the_old_success(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -28,6 +28,11 @@ ROLLED = {"name": "api", "before": {"replicas": 3}, "after": {"replicas": 0, "im
         ("migration_info", {"current": "41", "steps": [], "loss": None}, "migration 41"),
         ("smoke_test", {"passed": 3, "tests": [{}, {}, {}, {}]}, "3 of 4 pass"),
         ("rollback_plan_info", {"pending": False, "steps": [], "strategy": "none"}, "nothing"),
+        (
+            "rollback_plan_info",
+            {"pending": True, "steps": [1, 2], "strategy": "rolling", "reason": "nothing breaks"},
+            "2 steps, rolling: nothing breaks",
+        ),
         ("rollback_record_info", {"unfinished": None}, "none"),
         ("rollback_record_info", {"unfinished": {"id": "r1"}}, "record r1 is taken up again"),
         (

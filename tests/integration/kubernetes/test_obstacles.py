@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a cluster puts in the way of a rollback: dead nodes, no room, budgets, and strategies that wait for people."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.client import MERGE_PATCH
+from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
+
+from tests.integration.kubernetes.conftest import Json, Namespace, template
+from tests.integration.kubernetes.test_other_kinds import running, serving
+
+DEAD = "sandbox.octalume/dead"
+
+
+@pytest.fixture
+def dead_node(namespace: Namespace) -> Iterator[str]:
+    """The node of the one pod of 1.4.2 has died, and nobody has noticed yet; its name."""
+    namespace.history(["shop:1.4.1", "shop:1.4.2"], replicas=1)
+    node = str(namespace.pods()[0]["spec"]["nodeName"])
+    path = f"/api/v1/nodes/{node}"
+    namespace.api.patch(path, {"metadata": {"annotations": {DEAD: "true"}}}, content_type=MERGE_PATCH)
+    yield node
+    namespace.api.patch(path, {"metadata": {"annotations": {DEAD: None}}}, content_type=MERGE_PATCH)
+
+
+def test_a_pod_on_a_dead_node_is_named_with_node_and_age(namespace: Namespace, dead_node: str) -> None:
+    """Pods stay Terminating without end: a deadline and a named error, and the same command goes on afterwards."""
+    pod = namespace.pods()[0]["metadata"]["name"]
+    with pytest.raises(RollbackError) as caught:
+        namespace.rollout("quiesced", timeout=3)
+    told = (
+        rf"still there after 3 s: {pod} on node {dead_node}, Terminating for [2-9] s\. If the node is dead for certain"
+    )
+    assert re.search(told, caught.value.message)
+    assert caught.value.message.endswith(f"delete pod --force --grace-period=0 {pod}")
+    assert [entry["node"] for entry in caught.value.details["pods"]] == [dead_node]
+    namespace.api._json("DELETE", namespace.path("Pod", pod), {"gracePeriodSeconds": "0"})
+    namespace.rollout("quiesced")
+    namespace.rollout("rolled_back")
+    assert (namespace.images(), namespace.replicas(), len(namespace.addresses())) == (["shop:1.4.1"], 1, 1)
+
+
+def test_pods_that_fit_on_no_node_are_told_in_seconds(namespace: Namespace) -> None:
+    """A node went with its label since the previous version ran on it."""
+    before = template("api", "shop:1.4.1")
+    before["spec"]["nodeSelector"] = {"disk": "ssd"}
+    namespace.history(["shop:1.4.2"], replicas=1)
+    started = time.monotonic()
+    with pytest.raises(RollbackError, match=r"cannot come right: pod api-\S+: Unschedulable: 0/2 nodes are available"):
+        namespace.rollout("rolled_back", [namespace.workload(template=before)], timeout=120)
+    assert time.monotonic() - started < 25
+    assert len(namespace.addresses()) == 1, "the pod of the release serves on"
+
+
+def test_a_disruption_budget_does_not_hold_a_rollback_back(namespace: Namespace) -> None:
+    """It holds back evictions, and nothing is evicted."""
+    namespace.history(["shop:1.4.1", "shop:1.4.2"])
+    budget = {"spec": {"minAvailable": 2, "selector": {"matchLabels": {"app": "api"}}}}
+    namespace.create("PodDisruptionBudget", "api", budget, "policy/v1")
+    namespace.rollout("quiesced")
+    namespace.rollout("rolled_back")
+    assert (namespace.images(), len(namespace.addresses())) == (["shop:1.4.1"], 2)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"updateStrategy": {"type": "OnDelete"}}, {"podManagementPolicy": "Parallel"}],
+    ids=["OnDelete", "Parallel"],
+)
+def test_stateful_sets_of_every_policy_come_back_through_quiesce(namespace: Namespace, more: Json) -> None:
+    """OnDelete is refused where pods would stay, and no matter where all of them are gone."""
+    body = {"selector": {"matchLabels": {"app": "api"}}, "serviceName": "api", "replicas": 0, **more}
+    namespace.create("StatefulSet", "api", {"spec": {**body, "template": template("api", "shop:1.4.1")}}, "apps/v1")
+    namespace.until(lambda: serving(namespace, "StatefulSet"))
+    namespace.release("shop:1.4.2", kind="StatefulSet")
+    namespace.until(lambda: len(namespace.items("ControllerRevision")) == 2)
+    namespace.scale(2, kind="StatefulSet")
+    workload = namespace.workload(kind="StatefulSet")
+    namespace.rollout("quiesced", [workload])
+    [entry] = namespace.rollout("rolled_back", [workload])["workloads"]
+    assert (entry["before"]["replicas"], entry["after"]["replicas"]) == (0, 2)
+    assert running(namespace) == ["shop:1.4.1"] * 2
