@@ -130,8 +130,17 @@ def test_installed_it_rolls_back_by_its_name_from_an_empty_directory(
     assert deployment["spec"]["template"]["spec"]["containers"][0]["image"].endswith("api-server:1.4.1")
 
 
+def test_an_execution_environment_can_be_generated(tmp_path: Path) -> None:
+    command = [BIN / "ansible-builder", "create", "--file", ROOT / "execution-environment.yml", "--context", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "ansible-core>=2.18" in (tmp_path / "Containerfile").read_text()
+    wanted = yaml.safe_load((tmp_path / "_build/requirements.yml").read_text())["collections"]
+    assert {entry["name"] for entry in wanted} >= {"octalume.rollback", "kubernetes.core", "community.hashi_vault"}
+
+
 @pytest.mark.parametrize(
-    "name", ["rollback", "plan", "record", "watch", "restore", "report", "approve", "drill", "awx"]
+    "name", ["rollback", "plan", "record", "watch", "restore", "report", "approve", "verify", "drill", "awx"]
 )
 def test_every_verb_is_found_by_its_name(installed: Path, tmp_path: Path, name: str) -> None:
     environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(installed)}
