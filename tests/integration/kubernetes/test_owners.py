@@ -35,7 +35,7 @@ class GitOps:
             group = "kustomize.toolkit.fluxcd.io"
             marks = {"labels": {f"{group}/name": "shop", f"{group}/namespace": namespace.name}}
         namespace.patch("Deployment", "api", {"metadata": marks})
-        self.stop = threading.Event()
+        self.healed, self.stop = False, threading.Event()
         self.thread = threading.Thread(target=self._reconcile)
 
     def _reconcile(self) -> None:
@@ -44,6 +44,7 @@ class GitOps:
                 continue
             with contextlib.suppress(ApiError):
                 self.namespace.release("shop:1.4.2")
+                self.healed = True
 
     @property
     def owner(self) -> Json:
