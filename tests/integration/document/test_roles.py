@@ -229,16 +229,40 @@ def assert_history_counts_once(tmp_path: Path) -> None:
     assert {path.suffix for path in (tmp_path / "evidence").glob("history.*")} == {".md", ".html", ".csv"}
 
 
+def assert_everybody_reads_the_same(team: Team, told: list[tuple[str, str]]) -> None:
+    """Each kind of channel got each notice once, with the template's words."""
+    posts: dict[str, list[Any]] = {}
+    for post in team.chat.messages():
+        posts.setdefault(post["path"].rpartition("/")[2], []).append(post["body"])
+    read = {
+        "slack": lambda body: [block["text"]["text"] for block in body["blocks"]],
+        "teams": lambda body: [line["text"] for line in body["attachments"][0]["content"]["body"]],
+        "pagerduty": lambda body: [body["payload"]["summary"], body["payload"]["custom_details"]["body"]],
+    }
+    for kind, texts in read.items():
+        found = [texts(body) for body in posts[kind]]
+        lines = [[subject, *body.splitlines()] for subject, body in told]
+        assert found == (lines if kind == "teams" else list(map(list, told))), kind
+    assert [body["event_action"] for body in posts["pagerduty"]] == ["trigger", "resolve"]
+
+
 def test_a_success_is_told_in_the_templates_words(team: Team) -> None:
-    team.play("completed")
+    others = [
+        {"type": kind, "url": f"{team.chat.url}/{kind}", **({"key": "r0uting"} if kind == "pagerduty" else {})}
+        for kind in ("slack", "teams", "pagerduty")
+    ]
+    team.play("completed", communication_channels=[*team.values["communication_channels"], *others])
     started, completed = team.notices()
+    assert_everybody_reads_the_same(team, [started, completed])
     assert started[0] == "[ROLLBACK] shop is being rolled back from 1.4.2 to 1.4.1"
     assert completed[0] == "[ROLLBACK] shop rolled back from 1.4.2 to 1.4.1"
     record = team.record()
     assert comparable(started[1]) == comparable(filled(record, "not yet")).replace("scheduled for: {Date", "scheduled")
     assert comparable(completed[1]) == comparable(filled(record, "2026-11-23 00:00:00 UTC"))
     assert sorted(record["notices"]) == sorted(
-        f"{record['id']}:{event}@{name}" for event in ("started", "completed") for name in ("team", "chat")
+        f"{record['id']}:{event}@{name}"
+        for event in ("started", "completed")
+        for name in ("team", "chat", "slack", "teams", "pagerduty")
     )
     report = team.report()
     assert "shop 1.4.2 rolled back" in report

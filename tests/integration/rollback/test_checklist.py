@@ -119,6 +119,7 @@ def test_a_flag_and_a_command_are_switched_and_items_are_taken_on_by_name(
     before = world(operator.sandbox)
     refused = operator.rollback(*options, rc=2)
     assert "Nothing was touched, as the checklist is not complete. Tell the payment provider" in refused
+    assert "To call now: Dana Okafor (DevOps Lead), +00 100 0001" in refused
     unknown = operator.rollback(*options, "-e", '{"checklist_acknowledged": {"crew": {"who": "Kim Reyes"}}}', rc=2)
     assert "'crew' is no item of the checklist" in unknown
     assert world(operator.sandbox) == before

@@ -48,6 +48,7 @@ def test_a_person_decides_where_no_trigger_has_fired(operator: Operator, quiet_r
     before = world(operator.sandbox)
     refused = operator.rollback(rc=2)
     assert "no automatic trigger has fired" in refused
+    assert "To call now: Dana Okafor (DevOps Lead), +00 100 0001" in refused
     assert "security_vulnerability" in refused
     half = operator.rollback("-e", "condition=data_corruption", "-e", 'decided_by="DBA: Ann Lee"', rc=2)
     assert "this is for DBA and Dev Lead to decide, and Dev Lead has not" in half
