@@ -17,6 +17,7 @@ CHUNK = 65536
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends RST
 
 PASS, REFUSED, HANGS, RESET_MID_ANSWER, SLOW, SAYS = "pass", "refused", "hangs", "reset", "slow", "says"
+HELD = "held"  # answers wait until the proxy lets them go
 
 
 class Proxy:
@@ -30,6 +31,7 @@ class Proxy:
         self.target = (host, port)
         self.mode, self.times, self.answer, self.greets = PASS, None, b"", False
         self.faults = 0
+        self.gate = threading.Event()
         self._certificate = certificate
         self._listener = socket.create_server((LOOPBACK, 0))
         self.port: int = self._listener.getsockname()[1]
@@ -116,6 +118,8 @@ class Proxy:
                 if mode == RESET_MID_ANSWER:
                     client.sendall(data[: len(data) // 2])
                     return
+                if mode == HELD:
+                    self.gate.wait(60)
                 if mode == SLOW:
                     time.sleep(0.3)
                 client.sendall(data)

@@ -216,8 +216,7 @@ class ApiServer:
             try:
                 response = self._send(method, path, query, body, kind)
                 if response.status < 300:
-                    answer: Json = json.loads(response.data or b"{}")
-                    return answer
+                    return self._object(path, response.data or b"{}")
                 failure = _refusal(method, path, response.status, response.data)
             except ApiError as error:
                 failure = error
@@ -226,6 +225,19 @@ class ApiServer:
                 raise failure
             time.sleep(pause)
             pause = min(pause * 2, 2.0)
+
+    def _object(self, path: str, data: bytes) -> Json:
+        """What ``data`` says; something in between may have answered instead, a login page for example."""
+        with contextlib.suppress(ValueError, RecursionError):
+            answer = json.loads(data)
+            if isinstance(answer, dict):
+                return answer
+        raise ApiError(
+            f"what {self._base} says about {path} is no object of Kubernetes: is it an API server? Check: "
+            "kubectl cluster-info",
+            -1,
+            "NotKubernetes",
+        )
 
     def _send(
         self,

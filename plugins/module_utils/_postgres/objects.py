@@ -23,6 +23,7 @@ try:
     import botocore.config
     import botocore.exceptions
     from boto3.s3.transfer import TransferConfig
+    from urllib3.exceptions import HTTPError  # a body that breaks off; botocore lets it through
 except ImportError:
     boto3 = None
 
@@ -76,7 +77,7 @@ class Store:
         failures = botocore.exceptions
         try:
             yield
-        except (failures.BotoCoreError, failures.ClientError, boto3.exceptions.Boto3Error) as error:
+        except (failures.BotoCoreError, failures.ClientError, boto3.exceptions.Boto3Error, HTTPError) as error:
             where = self.place.endpoint or "AWS"
             raise RollbackError(
                 f"{self.place.url} at {where} could not be {what}: {error}; check bucket, keys and endpoint",

@@ -144,10 +144,11 @@ def understand(answer: Answer, where: str) -> dict[str, Any]:
 
 def parse(body: Mapping[str, Any], window: Window) -> Reply:
     """The series in a successful answer, their values put to the evaluations of ``window``."""
-    data = body.get("data") or {}
+    data, said = body.get("data"), body.get("warnings")
+    data = data if isinstance(data, dict) else {}
     kind: Any = data.get("resultType")
     result: Any = data.get("result")
-    warnings = tuple(str(text) for text in body.get("warnings") or ())
+    warnings = tuple(str(text) for text in said) if isinstance(said, list) else ()
     try:
         if kind == "scalar":
             return Reply((Series({}, {0: float(result[1])}),), warnings)
@@ -155,7 +156,7 @@ def parse(body: Mapping[str, Any], window: Window) -> Reply:
             return Reply(tuple(Series(one["metric"], {0: float(one["value"][1])}) for one in result), warnings)
         if kind == "matrix" and window.count > 1:
             return Reply(tuple(Series(one["metric"], window.indexed(one["values"])) for one in result), warnings)
-    except (KeyError, IndexError, TypeError, ValueError):
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError):
         raise QueryError(
             "unusable", "The answer holds no plain numbers; is it a native histogram? Ask for a quantile or a rate."
         ) from None
