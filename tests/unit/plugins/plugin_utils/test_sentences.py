@@ -41,6 +41,18 @@ ROLLED = {"name": "api", "before": {"replicas": 3}, "after": {"replicas": 0, "im
             "shop: 12 kB, proven by read",
         ),
         ("postgres_backup", {"backup": {"database": "shop", "path": "/b"}}, "/b"),
+        ("rollback_maintenance", {"enabled": True}, "on"),
+        ("registry_image_info", {"images": [{"image": "shop:1", "verdict": "pass"}]}, "shop:1: pass"),
+        (
+            "rollback_checklist_info",
+            {
+                "checklist": [
+                    {"name": "issue", "state": "ready", "who": ""},
+                    {"name": "team", "state": "x", "who": "Kim"},
+                ]
+            },
+            "1 of 2 items are so; team taken on by Kim",
+        ),
         (
             "migration_downgrade",
             {"results": [{"from": "42", "to": "41"}, {"skipped": True}, {"failed": True}]},
