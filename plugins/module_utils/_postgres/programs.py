@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -11,7 +12,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -140,6 +141,7 @@ def _started(
                 inlet.close()  # ours; so that a stage that ends early is noticed by the one before it
             running.append(_Running(child, Path(argv[0]).name, errors))
             inlet = child.stdout
+            _widen(inlet)
         yield running
     finally:
         _kill(running)
@@ -148,6 +150,13 @@ def _started(
             stage.errors.close()
             if stage.child.stdout:
                 stage.child.stdout.close()
+
+
+def _widen(pipe: IO[bytes] | None) -> None:
+    """Let a pipe hold a whole chunk, so that its two ends wake each other less often; where the system can."""
+    if pipe is not None and hasattr(fcntl, "F_SETPIPE_SZ"):
+        with suppress(OSError):  # a user's share of pipe memory is bounded
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, CHUNK)
 
 
 def _kill(running: Sequence[_Running]) -> None:
