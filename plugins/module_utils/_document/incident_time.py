@@ -35,7 +35,7 @@ def durations(record: Data) -> list[Block]:
         (name, text, words.clock(start), words.clock(end), words.duration(words.between(start, end)))
         for name, text, start, end in (*stages, *kept)
     )
-    bars = tuple(_bar(detected or opened, closed, start, end) for _name, _text, start, end in (*stages, *kept))
+    bars = tuple(_bar(detected or decided, closed, start, end) for _name, _text, start, end in (*stages, *kept))
     return [Heading("How long it took"), Table(("Stage", "From, until", "Start", "End", "Took"), rows, bars)]
 
 

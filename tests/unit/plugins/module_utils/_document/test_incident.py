@@ -16,6 +16,7 @@ from ansible_collections.octalume.rollback.plugins.module_utils._document.incide
     root_cause_of,
 )
 from ansible_collections.octalume.rollback.plugins.module_utils._document.invitation import invitation
+from ansible_collections.octalume.rollback.plugins.module_utils._document.model import Table
 
 from tests.unit.plugins.module_utils._document.data import MANIFEST, Json, metric
 
@@ -38,6 +39,24 @@ def test_the_figures_that_are_asked_for_first_come_first(record: Json) -> None:
     record["status"] = "failed"
     assert "- **Decided by:** Kim Reyes (manual)" in drawn(record)
     assert "- **Time spent:** 32.1 s (nothing is restored yet)" in drawn(record)
+
+
+def test_bars_show_when_each_stage_was(record: Json) -> None:
+    def bars(record: Json) -> dict[str, tuple[float, float]]:
+        blocks = incident_document({"manifest": MANIFEST, "record": record}).blocks
+        [table] = [block for block in blocks if isinstance(block, Table) and block.head[0] == "Stage"]
+        assert len(table.bars) == len(table.rows)
+        return {str(row[0]): bar for row, bar in zip(table.rows, table.bars, strict=True)}
+
+    found = bars(record)
+    assert found["In all"] == (0.0, 1.0)
+    assert found["Execute"][0] == pytest.approx(5.793 / 37.873)
+    assert found["Execute"][1] == pytest.approx(18.32 / 37.873)
+    record["decision"] = {"decided_at": "2026-11-23T19:23:10.925Z"}
+    assert bars(record)["Decide"] == (0.0, pytest.approx(10 / 42.08))
+    assert bars(record)["Detect"] == (0.0, 0.0), "nothing is drawn where nothing is known"
+    record.update(closed_at=None)
+    assert set(bars(record).values()) == {(0.0, 0.0)}
 
 
 def test_a_report_tells_who_has_acknowledged_what(record: Json) -> None:
