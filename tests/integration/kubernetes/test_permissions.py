@@ -47,7 +47,7 @@ def robot(namespace: Namespace, tmp_path: Path) -> Namespace:
 
 
 def rules(policy: Path = POLICY) -> list[Json]:
-    role, *_ = yaml.safe_load_all(policy.read_text())
+    role = yaml.safe_load(policy.read_text())["items"][0]
     found: list[Json] = role["rules"]
     return found
 

@@ -244,7 +244,7 @@ def test_the_shipped_role_is_enough_and_what_is_missing_is_named(place: Place, k
     authority.write_text(kubernetes.authority)
     login = {"host": kubernetes.url, "api_key": cluster.token("robot"), "ca_cert": str(authority)}
     options = {**place.options, "job": {**place.options["job"], "connection": login}}
-    role, binding = yaml.safe_load_all(POLICY.read_text())
+    role, binding = yaml.safe_load(POLICY.read_text())["items"]
     binding["subjects"] = [{"kind": "ServiceAccount", "name": "robot", "namespace": namespace}]
     pods = [rule for rule in role["rules"] if rule["resources"] == ["pods"]]
     for wanted in ({**role, "rules": pods}, binding):

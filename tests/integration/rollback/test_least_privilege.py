@@ -30,7 +30,7 @@ FOR_FAILURES = {("get", "pods/log")}
 
 def role() -> list[dict[str, Any]]:
     """The Role and its binding, as they are shipped."""
-    return [item for item in yaml.safe_load_all(POLICY.read_text()) if item["kind"] != "ClusterRole"]
+    return [item for item in yaml.safe_load(POLICY.read_text())["items"] if item["kind"] != "ClusterRole"]
 
 
 class Robot:
