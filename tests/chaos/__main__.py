@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``python -m tests.chaos kill``: disturbs rollbacks in a sandbox of its own for a bounded time, and tells figures."""
+"""``python -m tests.chaos kill|twice|all``: disturbs rollbacks in a sandbox for a bounded time, and tells figures."""
 
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from tests.chaos.arena import APPLICATION, WHOLE, Arena
+from tests.chaos.arena import APPLICATION, ROOT, WHOLE, Arena
 from tests.chaos.kills import Finding, Killer, all_boundaries, random_moments
+from tests.chaos.twice import both
 from tests.sandbox.supervisor import down, up
 
 
@@ -54,6 +58,28 @@ def kill(given: argparse.Namespace, arena: Arena) -> bool:
     )
 
 
+def twice(given: argparse.Namespace, arena: Arena) -> bool:
+    """Two at once, again and again."""
+    deadline = time.monotonic() + given.budget
+    killer = Killer(arena)
+    return attempt("two at once", (lambda: both(killer, arena) for _round in range(given.rounds)), deadline)
+
+
+def everything(given: argparse.Namespace, endpoints: Mapping[str, Any], scratch: Path) -> bool:
+    """What `make chaos` does, in slices of the budget."""
+    words = [sys.executable, "-m", "pytest", "--quiet", "--numprocesses", "0", "--timeout", "1200", "tests/chaos"]
+    environment = {**os.environ, "CHAOS": "1", "CHAOS_CASES": "1500", "SANDBOX_DIR": endpoints["directory"]}
+    say("paused holders, races, the matrix of faults, aborted rollbacks, 12,000 cases of properties")
+    good = subprocess.run(words, cwd=ROOT, env=environment, check=False, timeout=1800).returncode == 0
+    budget = given.budget
+    for scope, share in ((WHOLE, 0.45), (APPLICATION, 0.35)):
+        given.scope, given.budget = scope, budget * share
+        say(f"kills, scope {scope}")
+        good = kill(given, Arena(endpoints, scratch / scope, scope)) and good
+    given.budget = budget * 0.2
+    return twice(given, Arena(endpoints, scratch / "twice", APPLICATION)) and good
+
+
 def main() -> int:
     """Do what the command line says; 0 if nothing was found."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
@@ -67,12 +93,24 @@ def main() -> int:
     one.add_argument("--seed", type=int, default=1)
     one.add_argument("--budget", type=float, default=3000, help="seconds after which nothing new is begun")
     one.add_argument("--directory", type=Path, help="a running sandbox, instead of one of its own")
+    two = commands.add_parser("twice", help="start rollbacks twice at once")
+    two.add_argument("--scope", choices=[WHOLE, APPLICATION], default=APPLICATION)
+    whole = commands.add_parser("all", help="all of it")
+    whole.set_defaults(boundaries=True, skip=0, chain=8, random=100, seed=1)
+    for command in (two, whole):
+        command.add_argument("--rounds", type=int, default=50)
+        command.add_argument("--budget", type=float, default=2400, help="seconds after which nothing new is begun")
+        command.add_argument("--directory", type=Path, help="a running sandbox, instead of one of its own")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="chaos-") as scratch:
         directory = (given.directory or Path(scratch) / "stack").absolute()
         endpoints = up(directory, bound=given.directory is None)
         try:
-            good = kill(given, Arena(endpoints, Path(scratch) / "runs", given.scope))
+            runs = Path(scratch) / "runs"
+            if given.command == "all":
+                good = everything(given, endpoints, runs)
+            else:
+                good = {"kill": kill, "twice": twice}[given.command](given, Arena(endpoints, runs, given.scope))
         finally:
             if given.directory is None:
                 down(directory)

@@ -80,11 +80,11 @@ class Outcome:
         return f"{'ok  ' if self.good else 'FAIL'} {self.seconds:5.1f} s  {name}: {self.during}; healed: {self.after}"
 
 
-def ask(module: ModuleType, params: Params) -> dict[str, Any]:
+def ask(module: ModuleType, params: Params, caller: str = "dana@ops-1") -> dict[str, Any]:
     """Run a module as the control process does."""
     validated = ArgumentSpecValidator(module.ARGUMENTS["argument_spec"]).validate(dict(params))
     assert not validated.error_messages, validated.error_messages
-    return execute(module.run, Call(params=validated.validated_parameters, caller="dana@ops-1"))
+    return execute(module.run, Call(params=validated.validated_parameters, caller=caller))
 
 
 def attempt(cell: Cell, params: Params) -> tuple[str, bool]:

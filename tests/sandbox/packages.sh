@@ -12,7 +12,7 @@ needed=(
 if [ "${1:-}" = tests ]; then
   needed+=(
     "sqitch:sqitch libdbd-pg-perl" "npm:npm" "chromium:chromium" "ssh-keygen:openssh-client" "java:default-jre-headless"
-    "shellcheck:shellcheck"
+    "shellcheck:shellcheck" "faketime:faketime"
   )
 fi
 
