@@ -152,11 +152,12 @@ def _there(data: Data) -> Iterable[str]:
     for image in data.get("images", ()):
         if image.get("verdict") == "pass":
             yield f"image {image['image']} is {image['message']}"
-    for item in data["databases"]:
+    left = [item for item in data["databases"] if item.get("steps")]
+    for item in left:
         yield f"{item['name']} has the way down from migration {item['current']}"
     for item in data["configurations"]:
         yield f"version {item['target_version']} of {item['path']} can be read"
-    if data["databases"]:
+    if left:
         yield f"a backup can be written to {data['backup_directory']}"
 
 

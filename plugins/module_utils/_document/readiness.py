@@ -96,12 +96,14 @@ def _obstacles(data: Data) -> dict[str, list[str]]:
 
 
 def _backups(data: Data) -> list[str]:
-    if data["databases"] and not data.get("backup_directory"):
+    """Why no backup can be taken of a database that is still to go down; one that is down already needs none."""
+    left = {live["name"] for live in data["databases"] if live.get("steps")}
+    if left and not data.get("backup_directory"):
         return ["no folder for the backup is named; set database_backup_directory"]
     return [
         f"no backup of {backup['name']} can be taken: {backup['problem']}"
         for backup in data.get("backups", ())
-        if backup.get("problem")
+        if backup.get("problem") and backup["name"] in left
     ]
 
 

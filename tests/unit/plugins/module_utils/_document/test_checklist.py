@@ -79,6 +79,14 @@ def test_what_is_not_so_is_marked_at_its_item_alone(name: str, change: Json, sta
     assert [evidence in text for text in found["unmet"]] == ([True] if required else [])
 
 
+def test_a_database_that_is_down_already_needs_no_backup(plan: Json) -> None:
+    plan.update(backup_directory="", backups=[{"name": "shop", "problem": "disk full"}])
+    plan["databases"][0].update(current="41", steps=[])
+    found = ask(plan)
+    assert found["unmet"] == []
+    assert "backup" not in str(found["checklist"][2]["evidence"])
+
+
 def test_an_item_is_taken_on_by_name_and_what_the_check_says_stays(plan: Json) -> None:
     plan["contacts"] = []
     entry = {"who": "Kim Reyes", "note": "I am alone, and can do it"}
