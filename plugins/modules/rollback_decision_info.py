@@ -43,7 +43,8 @@ options:
     default: ""
   requester:
     description:
-      - Name of the person who asks for the rollback. Where two roles decide together, the requester is neither.
+      - Name of the person who asks for the rollback. Where two roles decide together this is wanted, and the requester
+        is neither.
     type: str
     default: ""
   reason:
@@ -167,6 +168,10 @@ decision:
       type: list
       elements: str
       sample: ["Kim Reyes (Security Lead)"]
+    requester:
+      description: Who asked for the rollback; only when O(condition) was given.
+      type: str
+      sample: Sam Ode
     evidence:
       description: The triggers with their verdicts; empty for a manual decision.
       type: list

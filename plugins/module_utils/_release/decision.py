@@ -29,6 +29,11 @@ class Maker:
         return f"{self.name} ({self.role})"
 
 
+def _person(name: str) -> str:
+    """``name`` for comparison: the same person however it is written."""
+    return " ".join(name.split()).casefold()
+
+
 def parse_makers(text: str) -> list[Maker]:
     """Read ``Role: Name, Role: Name``; a name alone has no role, and so decides nothing."""
     makers = []
@@ -81,18 +86,31 @@ def by_condition(
             f"run again with -e 'decided_by=\"{example}\"'"
         )
     deciding = [present[role.casefold()] for role in wanted]
-    names = [maker.name.casefold() for maker in deciding]
-    if len(set(names)) < len(names):
-        raise RollbackError(f"{entry['text']}: {deciding[0].name} cannot decide in two roles; two people are wanted")
-    if len(wanted) > 1 and requester.casefold() in names:
-        raise RollbackError(f"{entry['text']}: {requester} asks for the rollback and so cannot be one of its deciders")
+    _separate(str(entry["text"]), deciding, requester)
     return {
         "kind": "manual",
         "condition": condition,
         "reason": reason or str(entry["text"]),
         "makers": [str(maker) for maker in deciding],
+        "requester": requester,
         "evidence": [],
     }
+
+
+def _separate(text: str, deciding: Sequence[Maker], requester: str) -> None:
+    """Refuse one person in two parts: where several decide, nobody decides twice or decides what they ask for."""
+    names = [_person(maker.name) for maker in deciding]
+    if len(set(names)) < len(names):
+        raise RollbackError(f"{text}: {deciding[0].name} cannot decide in two roles; two people are wanted")
+    if len(names) > 1 and not requester.strip():
+        raise RollbackError(
+            f"{text}: who asks for the rollback cannot be one of its deciders, so say who does: -e 'requester=\"NAME\"'"
+        )
+    if len(names) > 1 and _person(requester) in names:
+        raise RollbackError(
+            f"{text}: {requester} asks for the rollback and so cannot be one of its deciders; "
+            "let somebody else ask (-e 'requester=\"NAME\"') or decide"
+        )
 
 
 def by_breaking_glass(decided_by: str, requester: str, caller: str, reason: str) -> dict[str, Any]:

@@ -53,6 +53,7 @@ def test_the_roles_of_a_condition_decide_it(condition: str, decided_by: str, mak
     decision = by_condition(condition, CONDITIONS, decided_by, "Sam Ode", "")
     assert decision["makers"] == makers
     assert decision["reason"] == CONDITIONS[condition]["text"]
+    assert decision["requester"] == "Sam Ode"
 
 
 @pytest.mark.parametrize(
@@ -64,6 +65,8 @@ def test_the_roles_of_a_condition_decide_it(condition: str, decided_by: str, mak
         ("corruption", "DBA: Ann Lee", "", "for DBA and Dev Lead to decide, and Dev Lead has not"),
         ("corruption", "DBA: Ann Lee, Dev Lead: ann lee", "", "Ann Lee cannot decide in two roles"),
         ("corruption", "DBA: Ann Lee, Dev Lead: Bo Chen", "Bo Chen", "Bo Chen asks for the rollback and so cannot"),
+        ("corruption", "DBA: Ann Lee, Dev Lead: Bo Chen", " bo  chen", "bo  chen asks for the rollback and so cannot"),
+        ("corruption", "DBA: Ann Lee, Dev Lead: Bo Chen", " ", "so say who does: -e 'requester"),
         ("security", "Kim Reyes", "", "'Kim Reyes' has no role or no name"),
         ("security", "Security Lead:", "", "has no role or no name"),
     ],
@@ -73,6 +76,11 @@ def test_anything_else_is_refused_with_what_is_needed(
 ) -> None:
     with pytest.raises(RollbackError, match=message):
         by_condition(condition, CONDITIONS, decided_by, requester, "")
+
+
+def test_who_asks_may_decide_alone_where_one_decides() -> None:
+    decision = by_condition("security", CONDITIONS, "Security Lead: Kim Reyes", "Kim Reyes", "")
+    assert decision["makers"] == ["Kim Reyes (Security Lead)"]
 
 
 def test_makers_are_read_from_text() -> None:
