@@ -42,6 +42,8 @@ options:
 seealso:
   - plugin: octalume.rollback.prometheus_threshold_info
     plugin_type: module
+  - plugin: octalume.rollback.prometheus_alert_tests
+    plugin_type: filter
 """
 
 EXAMPLES = r"""
@@ -68,6 +70,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
+from ansible_collections.octalume.rollback.plugins.module_utils._prometheus.model import Check
 from ansible_collections.octalume.rollback.plugins.module_utils._prometheus.options import CHECK_OPTIONS, read_checks
 from ansible_collections.octalume.rollback.plugins.module_utils._prometheus.rules import alert_rules
 
@@ -82,14 +85,18 @@ def prometheus_alert_rules(
     annotations: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The content of a rule file for ``checks``."""
-    validated = ArgumentSpecValidator(SPEC).validate({"checks": list(checks)})
+    return alert_rules(checks_of("prometheus_alert_rules", checks), group, interval, labels or {}, annotations or {})
+
+
+def checks_of(name: str, entries: Sequence[Mapping[str, Any]]) -> list[Check]:
+    """The checks that a playbook gave to the filter ``name``."""
+    validated = ArgumentSpecValidator(SPEC).validate({"checks": list(entries)})
     if validated.error_messages:
-        raise AnsibleFilterError(f"prometheus_alert_rules: {'; '.join(validated.error_messages)}")
+        raise AnsibleFilterError(f"{name}: {'; '.join(validated.error_messages)}")
     try:
-        read = read_checks(validated.validated_parameters["checks"])
+        return read_checks(validated.validated_parameters["checks"])
     except RollbackError as error:
-        raise AnsibleFilterError(f"prometheus_alert_rules: {error.message}") from None
-    return alert_rules(read, group, interval, labels or {}, annotations or {})
+        raise AnsibleFilterError(f"{name}: {error.message}") from None
 
 
 class FilterModule:

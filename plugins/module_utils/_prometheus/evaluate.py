@@ -49,7 +49,7 @@ def _quiet(check: Check, load: Mapping[int, float] | None) -> set[int]:
     return {index for index, amount in load.items() if amount < check.traffic.at_least}
 
 
-def _teller(check: Check, ceiling: float | None) -> Callable[[float], State]:
+def teller(check: Check, ceiling: float | None) -> Callable[[float], State]:
     """What one value says; made once for a check, because it is asked for every evaluation of every series."""
     holds, threshold, expects = OPERATORS[check.condition.operator], check.condition.threshold, check.expects
     nan = NAN_STATES[check.nan]
@@ -71,7 +71,7 @@ def states_of(
     check: Check, window: Window, series: Series, load: Mapping[int, float] | None, ceiling: float | None
 ) -> tuple[State, ...]:
     """What every evaluation of ``series`` says; ``load`` is the traffic at each."""
-    tell, quiet = _teller(check, ceiling), _quiet(check, load)
+    tell, quiet = teller(check, ceiling), _quiet(check, load)
     values = map(series.values.get, range(window.count))
     return tuple(
         State.ABSENT if value is None else State.QUIET if index in quiet else tell(value)

@@ -39,7 +39,7 @@ def alert_rules(
 def expression(check: Check) -> str:
     """PromQL that returns a series exactly where one evaluation of ``check`` is bad.
 
-    Values that are NaN drop out of a comparison and evaluations without data return nothing, as in the check.
+    NaN drops out of every comparison but one, and evaluations without data return nothing, as in the check.
     """
     query = _inner(check)
     condition = check.condition.opposite if check.expects else check.condition
@@ -51,6 +51,8 @@ def expression(check: Check) -> str:
         # A value at the ceiling is somewhere above it, which only thresholds up to there can be compared with.
         above = condition.operator in (">", ">=", "!=") and condition.threshold <= check.ceiling
         bad = f"({below} or ({query}) >= {top})" if above else below
+    if condition.operator == "!=" and check.nan != "fail":
+        bad = f"({bad} and ({query}) == ({query}))"  # NaN differs from every number, and passes this one comparison
     if check.nan == "fail":
         bad = f"({bad} or ({query}) != ({query}))"  # only NaN differs from itself
     if check.quorum == "all":
@@ -70,7 +72,7 @@ def _rule(
     # An expectation fails with its first bad evaluation, so only a trigger's alert waits.
     wait = {"for": span(check.window)} if check.window and not check.expects else {}
     return {
-        "alert": _alert_name(check.name) + suffix,
+        "alert": alert_name(check.name) + suffix,
         "expr": expr,
         **wait,
         "labels": {"check": check.name, **labels},
@@ -87,7 +89,7 @@ def _annotations(check: Check) -> dict[str, str]:
     return {"summary": f"{check.name} {value}, {check.condition}{duration}"}
 
 
-def _alert_name(name: str) -> str:
+def alert_name(name: str) -> str:
     """``error_rate`` or ``Error rate`` as ``RollbackErrorRate``."""
     words = re.findall(r"[A-Za-z0-9]+", name)
     return "Rollback" + "".join(word[0].upper() + word[1:] for word in words)

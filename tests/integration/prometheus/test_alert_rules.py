@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
 from ansible_collections.octalume.rollback.plugins.filter.prometheus_alert_rules import prometheus_alert_rules
+from ansible_collections.octalume.rollback.plugins.filter.prometheus_alert_tests import prometheus_alert_tests
 from ansible_collections.octalume.rollback.plugins.modules import prometheus_threshold_info
 
 from tests.integration.http.wire import call
@@ -89,6 +91,55 @@ def test_an_alert_fires_when_its_trigger_would_and_not_before(rules: Path) -> No
     assert "SUCCESS" in promtool("test", "rules", tests)
 
 
+def test_the_tests_made_of_the_triggers_pass_and_would_not_if_the_rules_were_others(rules: Path) -> None:
+    names = {"rules": rules.name, "stand_ins": "made-up.yml"}
+    made = prometheus_alert_tests(TRIGGERS, **names, interval="15s", labels={"severity": "page"})
+    titles = {test["name"] for test in made["tests"]["tests"]}
+    assert titles == {"above", "at the threshold", "below", "NaN", "too little traffic", "without data"}
+    tests = rules.with_name("tests.yml")
+    tests.write_text(yaml.safe_dump(made["tests"]))
+    made_up = rules.with_name("made-up.yml")
+    text = yaml.safe_dump(made["stand_ins"])
+    made_up.write_text(text)
+    assert "SUCCESS" in promtool("check", "rules", made_up)
+    assert "SUCCESS" in promtool("test", "rules", tests)
+    for right, wrong in (
+        (") > 0.1", ") > 0.9"),
+        (") > 0.1", ") > -0.1"),
+        ("for: 5m", "for: 4m"),
+        ("for: 5m", "for: 6m"),
+    ):
+        assert right in text
+        made_up.write_text(text.replace(right, wrong))
+        with pytest.raises(AssertionError, match="FAILED"):
+            promtool("test", "rules", tests)
+
+
+KINDS: list[dict[str, Any]] = [
+    {"for": "100s"},
+    {"for": "0"},
+    {"quorum": "all", "for": "1m"},
+    {"nan": "fail", "no_data": "fail", "for": "1m"},
+    {"ceiling": 0.5, "for": "1m"},
+    {"ceiling": 0.05, "for": "1m"},
+]
+
+
+def test_tests_of_every_kind_of_trigger_pass(tmp_path: Path) -> None:
+    conditions = [f"{operator} 10%" for operator in (">", ">=", "<", "<=", "==", "!=")]
+    kinds = list(itertools.product(("fail_if", "expect"), conditions, KINDS))
+    triggers = [
+        {"name": f"trigger {number}", "query": "some_metric", way: condition, **options}
+        for number, (way, condition, options) in enumerate(kinds)
+    ]
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(prometheus_alert_rules(triggers)))
+    made = prometheus_alert_tests(triggers, rules="rules.yml", stand_ins="made-up.yml", interval="30s")
+    (tmp_path / "made-up.yml").write_text(yaml.safe_dump(made["stand_ins"]))
+    (tmp_path / "tests.yml").write_text(yaml.safe_dump(made["tests"]))
+    assert sum(len(test["alert_rule_test"]) for test in made["tests"]["tests"]) > 5 * len(triggers)
+    assert "SUCCESS" in promtool("test", "rules", tmp_path / "tests.yml")
+
+
 SHAPES: dict[str, list[float | str]] = {
     "low": [0.05] * 3,
     "high": [0.5] * 3,
@@ -100,6 +151,9 @@ VARIANTS: list[dict[str, Any]] = [
     {"fail_if": "> 10%"},
     {"fail_if": ">= 10%"},
     {"fail_if": "< 10%"},
+    {"fail_if": "!= 10%"},
+    {"expect": "== 10%", "nan": "pass"},
+    {"expect": "== 10%", "nan": "fail"},
     {"expect": "< 10%"},
     {"expect": "> 10%"},
     {"fail_if": "> 10%", "quorum": "all"},
