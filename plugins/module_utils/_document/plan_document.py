@@ -207,7 +207,7 @@ def _criteria(data: Data, ready: Readiness) -> list[Block]:
 def _present(trigger: Data) -> str:
     """What a trigger says now; how many milliseconds an answer took is different every time, and tells nothing."""
     told = words.text_of(trigger.get("message")).removeprefix(f"{trigger.get('name')}: ")
-    return re.sub(r" in \d+ ms$", "", told)
+    return re.sub(r" in \d+ ms( at attempt \d+)?$", "", told)
 
 
 def _checklist(data: Data, ready: Readiness) -> list[Block]:

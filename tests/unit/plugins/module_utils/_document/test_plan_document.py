@@ -176,6 +176,12 @@ def test_approvals_that_are_not_required_are_shown_and_do_not_stand_in_the_way(p
     assert "```bash\nsign it\n```" in text
 
 
+def test_how_quick_an_answer_was_is_not_part_of_the_document(plan: Json) -> None:
+    first = drawn(plan)
+    plan["triggers"][1]["message"] = "https://shop.example/health: status 200 in 12 ms at attempt 2"
+    assert drawn(plan) == first
+
+
 def test_the_same_data_give_the_same_document(plan: Json) -> None:
     assert drawn(plan) == drawn(plan_data())
     first, second = (html.render(plan_document(data)[0]) for data in (plan, plan_data()))
