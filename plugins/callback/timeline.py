@@ -83,7 +83,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         if self._display.verbosity == 0 and self._housekeeping(task):
             return
         if task.action in (*C._ACTION_DEBUG, *ASSERT) and "msg" in data:
-            self._line(result, "", str(data["msg"]))
+            for words in data["msg"] if isinstance(data["msg"], list) else [data["msg"]]:
+                self._line(result, "", str(words))
             return
         state = "changed" if data.get("changed") else "ok"
         self._line(result, state, task.get_name(), sentence(task.action, data))
