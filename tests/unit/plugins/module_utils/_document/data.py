@@ -154,6 +154,7 @@ RECORD: Json = {
                 "proof": {"level": "read", "verdict": "pass"},
             }
         ],
+        "rehearsals": [{"name": "shop", "verdict": "pass", "note": "", "steps": [{"seconds": 1.9}], "lost": 37}],
         "smoke_tests": [{"name": "Login", "verdict": "pass", "message": "status 200 in 51 ms"}],
         "monitoring": [{"name": "Memory", "verdict": "pass", "message": "26 % now"}],
     },

@@ -51,6 +51,13 @@ def test_drills_and_failures_do_not_count_as_restored() -> None:
     }
 
 
+def test_a_restored_database_is_no_rollback() -> None:
+    brought_back = record(700, 6, decision={"kind": "restore"})
+    assert summary([*RECORDS, brought_back], NOW) == summary(RECORDS, NOW)
+    first = next(csv.DictReader(io.StringIO(as_csv([*RECORDS, brought_back]))))
+    assert (first["kind"], first["decision"], first["outcome"]) == ("restore", "restore", "completed")
+
+
 def test_nothing_on_record_is_no_comfort() -> None:
     document, figures = history_document({"records": [], "now": NOW.isoformat()})
     assert (figures["median"], figures["proven_days_ago"]) == (None, None)

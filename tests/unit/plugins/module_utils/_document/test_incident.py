@@ -90,6 +90,7 @@ def test_a_success_tells_the_whole_story(record: Json) -> None:
         "| 19:23:39.2 | 3.0 s | verification | done | 4 of 4 smoke tests passed |",
         "| database | shop | migration 42 | migration 41 |",
         "| shop | /srv/backups/1.4.2.dump | 19.3 kB | 6f4a77a4 | read, pass |",
+        "| shop | pass | 1.9 s | 37 | - |",
         "| Login | pass | status 200 in 51 ms |",
         "| completed | team | sent |",
         "**Trigger: Error Rate** (bad: > 10 %, dashed): from 0 % to 35 %, 1 % at the end",
