@@ -35,13 +35,14 @@ else
 fi
 tarball=$(mktemp -d)
 trap 'rm -rf "$tarball"' EXIT
-"$environment/bin/ansible-galaxy" collection build --output-path "$tarball" . > /dev/null
-"$environment/bin/ansible-galaxy" collection install --offline --no-deps -p "$collections" "$tarball"/*.tar.gz > /dev/null
+# Nothing of the checkout's settings: they say that the collection is there already.
 export ANSIBLE_COLLECTIONS_PATH=$collections ANSIBLE_CONFIG=$tarball/ansible.cfg PATH=$environment/bin:$PATH
 touch "$ANSIBLE_CONFIG"
+"$environment/bin/ansible-galaxy" collection build --output-path "$tarball" . > /dev/null
+"$environment/bin/ansible-galaxy" collection install --offline --no-deps -p "$collections" "$tarball"/*.tar.gz > /dev/null
 for playbook in plan rollback record watch restore report approve verify drill; do
   ansible-playbook --syntax-check -i localhost, "octalume.rollback.$playbook" > /dev/null
 done
 ansible-doc --type module --list octalume.rollback | wc -l | grep -qv '^0$'
-python -m pytest -q -p no:cacheprovider -o addopts=--import-mode=importlib -o "pythonpath=. $collections" tests/unit/plugins
+python -m pytest -q -p no:cacheprovider -o addopts=--import-mode=importlib -o "pythonpath=. $collections" --confcutdir=tests/unit tests/unit/plugins
 echo "Python $python with ansible-core $core: well"

@@ -61,7 +61,7 @@ def run(awx: Controller, directory: Path, *options: str, rc: int = 0, **variable
     }
     done = subprocess.run(
         [BIN / "ansible-playbook", "-i", "localhost,", "playbooks/awx.yml", "-e", f"@{file}", *options],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280, check=False,
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=500, check=False,
     )  # fmt: skip
     output = done.stdout + done.stderr
     assert done.returncode == rc, output
@@ -74,6 +74,7 @@ def variables_of(awx: Controller, template: dict[str, Any]) -> list[str]:
     return [question["variable"] for question in awx.surveys[template["related"]["survey_spec"]]["spec"]]
 
 
+@pytest.mark.timeout(900)  # each of 24 modules is a process of its own, twice
 def test_it_makes_everything_once(awx: Controller, tmp_path: Path) -> None:
     run(awx, tmp_path)
     templates = awx.named("job_templates")
