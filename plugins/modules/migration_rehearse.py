@@ -96,11 +96,18 @@ to:
   returned: when it was rehearsed
   type: str
 steps:
-  description: The steps, newest first, each with C(version), C(to), C(name) and C(seconds). Locks are held for no
-    longer.
+  description: The steps, newest first, each with C(version), C(to), C(name) and C(seconds).
   returned: when it was rehearsed
   type: list
   elements: dict
+locks:
+  description:
+    - The longest time in seconds for which each table was locked against readers and writers.
+    - Looked at 50 times a second, so a shorter lock may be missing.
+  returned: when it was rehearsed
+  type: list
+  elements: dict
+  sample: [{"table": "public.orders", "seconds": 0.38}]
 loss:
   description: What was lost, counted before and after, like RV(octalume.rollback.migration_info#module:loss).
   returned: when it was rehearsed
@@ -189,6 +196,7 @@ def told(done: Rehearsal, wanted: str | None) -> dict[str, Any]:
         "objects_gone": list(done.gone),
         "objects_new": list(done.new),
         "schema_fingerprint": done.schema_fingerprint,
+        "locks": [{"table": table, "seconds": seconds} for table, seconds in sorted(done.locked.items())],
     }
 
 

@@ -15,6 +15,7 @@ from .._postgres.scratch import MAINTENANCE
 from .client import Place
 from .migrator import Descent, Limits, Migrator
 from .model import Loss, Plan, Preview, Tool
+from .watch import LockWatch
 
 
 class CannotRehearse(RollbackError):
@@ -44,6 +45,8 @@ class Rehearsal:
     gone: tuple[str, ...]
     new: tuple[str, ...]
     schema_fingerprint: str
+    locked: Mapping[str, float]
+    """Seconds for which each table was locked against everybody."""
 
 
 def rehearse(name: str, tool: Tool, copy: Connection, target: str, limits: Limits, place: Place) -> Rehearsal:
@@ -58,7 +61,8 @@ def rehearse(name: str, tool: Tool, copy: Connection, target: str, limits: Limit
         )
     before = look(copy)
     try:
-        descent = migrator.descend(seen.plan) if seen.plan.steps else Descent()
+        with LockWatch(copy) as held:
+            descent = migrator.descend(seen.plan) if seen.plan.steps else Descent()
     except RollbackError as error:
         told = f"rehearsed on a scratch copy, while the live database was left alone: {error.message}"
         raise RollbackError(told, **error.details) from error
@@ -66,7 +70,7 @@ def rehearse(name: str, tool: Tool, copy: Connection, target: str, limits: Limit
     preview, moved = compare(before, after, seen.plan.target)
     return Rehearsal(
         seen.plan, descent, preview, moved, tuple(sorted(before.lines - after.lines)),
-        tuple(sorted(after.lines - before.lines)), fingerprint(after.lines),
+        tuple(sorted(after.lines - before.lines)), fingerprint(after.lines), held.longest,
     )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from ansible_collections.octalume.rollback.plugins.modules import (
     postgres_backup,
 )
 
+from tests.integration.migrations.projects import ALL, environment_of
 from tests.integration.postgres.calling import call
 from tests.sandbox.cluster import Cluster
 from tests.sandbox.kubernetes.server import KubernetesServer
@@ -259,6 +260,31 @@ def test_the_shipped_role_is_enough_and_what_is_missing_is_named(place: Place, k
     assert "kubernetes-migration-job.yml" in refused.value.message
     cluster.apply({**role, "metadata": {**role["metadata"], "namespace": namespace}})
     assert call(migration_downgrade, **options)["to"] == "41"
+
+
+@pytest.mark.parametrize("name", ["dbmate", "sqitch"])
+def test_tools_with_files_and_addresses_of_their_own(
+    kubernetes: KubernetesServer, server: PostgresServer, database: str, tmp_path: Path, name: str
+) -> None:
+    made = ALL[name](tmp_path)
+    environment = environment_of(made, server.environment(database))
+    up = [*made.command, *made.up]
+    subprocess.run(up, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=60)
+    image, namespace = f"{name}:1", name
+    known = json.loads(kubernetes.images.read_text())
+    kubernetes.images.write_text(json.dumps({**known, image: {"argv": made.command, "cwd": str(tmp_path)}}))
+    cluster = Cluster(kubernetes.kubeconfig, namespace)
+    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    job = {"namespace": namespace, "image": image, "connection": {"kubeconfig": str(kubernetes.kubeconfig)}}
+    options = {**server.login(database), "tool": made.tool, "command": made.command, "job": job}
+    options["environment"] = {"SQITCH_FULLNAME": "Ann", "SQITCH_EMAIL": "ann@example.com"}
+    first, second, third = made.versions
+    done = call(migration_downgrade, **options, target=first)
+    assert [(step["version"], step["to"]) for step in done["steps"]] == [(third, second), (second, first)]
+    assert [(item["table"], item["column"]) for item in done["loss"]["items"]] == [
+        ("public.points", ""), ("public.users", "tier"),
+    ]  # fmt: skip
+    assert call(migration_info, **options)["current"] == first
 
 
 def test_variables_from_a_secret_of_ones_own_are_not_sent(place: Place) -> None:

@@ -48,6 +48,14 @@ def test_what_it_costs(rehearsal: dict[str, Any]) -> None:
     assert told["steps"][0]["seconds"] > 0
 
 
+def test_how_long_tables_are_locked(rehearsal: dict[str, Any]) -> None:
+    script = next(Path(rehearsal["chdir"]).glob("migrations/42_*"))
+    script.write_text(f"{script.read_text()}\nSELECT pg_sleep(0.7);")
+    locks = {lock["table"]: lock["seconds"] for lock in call(migration_rehearse, **rehearsal)["locks"]}
+    assert set(locks) >= {"public.points", "public.users"}
+    assert all(0.5 < locks[name] < 30 for name in ("public.points", "public.users"))
+
+
 def test_schema_is_compared_with_the_previous_release(rehearsal: dict[str, Any]) -> None:
     after = call(migration_rehearse, **rehearsal)["schema_fingerprint"]
     assert call(migration_rehearse, **rehearsal, schema_fingerprint=after)["verdict"] == "pass"

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
 from ansible_collections.octalume.rollback.plugins.modules import migration_downgrade, migration_info
 
-from tests.integration.migrations.projects import ALL, Project, environment_of
+from tests.integration.migrations.projects import ALL, Project, alembic, environment_of
 from tests.integration.postgres.calling import call
 from tests.sandbox.postgres import PostgresServer
 
@@ -63,6 +63,8 @@ def test_down_two_steps_with_their_price_and_back_to_the_empty_schema(
     )
     assert columns == [("id",), ("name",)]
     assert not call(migration_downgrade, **options, target=first)["changed"]
+    with pytest.raises(RollbackError, match="that way is up, not down"):
+        call(migration_downgrade, **options, target=third)
     assert call(migration_downgrade, **options, target=project.base)["to"] == project.base
 
 
@@ -77,3 +79,21 @@ def test_what_cannot_be_done_is_found_before_the_first_step(
     with pytest.raises(RollbackError, match=f"step {second} cannot be undone"):
         call(migration_downgrade, **options, target=first)
     assert server.execute(f"TABLE {project.points}", database)
+
+
+def test_branches_of_alembic_are_told_before_the_first_step(
+    tmp_path: Path, server: PostgresServer, database: str
+) -> None:
+    made = alembic(tmp_path)
+    branch = "from alembic import op\nrevision = '0009'\ndown_revision = '0001'\n"
+    branch += (
+        "def upgrade():\n    op.execute('CREATE TABLE side (n int)')\ndef downgrade():\n    op.drop_table('side')\n"
+    )
+    (tmp_path / "migrations/versions/0009.py").write_text(branch)
+    up = [*made.command, "upgrade", "heads"]
+    environment = environment_of(made, server.environment(database))
+    subprocess.run(up, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=60)
+    options = {**server.login(database), "tool": "alembic", "command": made.command, "chdir": str(tmp_path)}
+    with pytest.raises(RollbackError, match=r"on several branches at once \(.*0009.*\); go down by hand"):
+        call(migration_downgrade, **options, target="0001")
+    assert server.execute("TABLE side", database) == []
