@@ -26,6 +26,7 @@ PLAYBOOK = """
         base_url: "{{ url }}"
         deadline: 0
         fail_task: false
+        junit_path: "{{ junit }}"
         secrets: {password: "{{ password }}"}
         checks:
           - name: login
@@ -87,6 +88,7 @@ def test_results_are_the_same_and_no_secret_is_shown(tmp_path: Path, as_module: 
             "url": wire.url,
             "as_module": as_module,
             "out": str(tmp_path / "out.json"),
+            "junit": str(tmp_path / "junit.xml"),
             **{name: SECRETS[name] for name in ("password", "hook", "bearer")},
         }
         (tmp_path / "values.json").write_text(json.dumps(values))
@@ -110,5 +112,7 @@ def test_results_are_the_same_and_no_secret_is_shown(tmp_path: Path, as_module: 
     assert (result["probe"]["verdict"], result["probe"]["targets"][0]["failures"]) == ("fail", 4)
     assert (result["threshold"]["verdict"], result["threshold"]["checks"][0]["error"]) == ("error", "denied")
     assert (result["notice"]["verdict"], result["notice"]["changed"]) == ("fail", False)
-    shown = done.stdout + done.stderr
+    junit = (tmp_path / "junit.xml").read_text()
+    assert "no database for Bearer ***" in junit
+    shown = done.stdout + done.stderr + junit
     assert [name for name, secret in SECRETS.items() if secret in shown] == []

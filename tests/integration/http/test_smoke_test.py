@@ -18,6 +18,7 @@ from ansible_collections.octalume.rollback.plugins.modules import smoke_test
 from tests.integration.http.wire import Asked, Called, Reply, Table, WireServer, call
 from tests.sandbox.postgres import PostgresServer
 from tests.sandbox.process import free_port
+from tests.sandbox.vault.tls import Authority
 
 TOKEN = "tok-8d1f9a77"
 
@@ -140,6 +141,75 @@ def test_independent_tests_run_side_by_side() -> None:
     checks = [{"name": str(number), "http": {"path": "/meet"}} for number in range(4)]
     with WireServer({"/meet": answer}) as wire:
         assert smoke(wire, checks, deadline=0)["passed"] == 4
+
+
+def test_all_take_as_long_as_the_longest_chain(record_property: Any) -> None:
+    """Ten checks of 0.4 s, of which three wait for each other: 1.2 s and not 4 s."""
+
+    def slow(_asked: Asked) -> Reply:
+        time.sleep(0.4)
+        return Reply(200, '{"next": "n-1234"}')
+
+    chain = [
+        {"name": "first", "http": {"path": "/slow", "extract": {"one": "$.next"}}},
+        {"name": "second", "http": {"path": "/slow?${one}", "extract": {"two": "$.next"}}},
+        {"name": "third", "http": {"path": "/slow?${two}"}},
+    ]
+    alone = [{"name": str(number), "http": {"path": "/slow"}} for number in range(7)]
+    with WireServer({"/slow": slow}) as wire:
+        result = smoke(wire, [*alone, *chain], deadline=0)
+    assert result["passed"] == 10
+    record_property("smoke tests: seconds of ten checks, of which three of 0.4 s are a chain", result["seconds"])
+    assert 1.2 <= result["seconds"] < 3.6, "one after the other they take 4 s"
+
+
+PAGE = Reply(200, '{"items": [{"id": 7, "state": "open"}]}', {"Content-Type": "application/json", "X-Release": "1.4.1"})
+
+
+@pytest.mark.parametrize(
+    ("http", "verdict", "says"),
+    [
+        ({"json": [{"path": "$.items[?(@.id == 7)].state", "equals": "open"}]}, "pass", "status 200"),
+        ({"json": [{"path": "$.items[*].state", "matches": "^closed$"}]}, "fail", "does not match '^closed$'"),
+        ({"json": [{"path": "$.items", "min_items": 2}]}, "fail", "$.items has 1 items, wanted at least 2"),
+        ({"json": [{"path": "$.total"}]}, "fail", "the answer has no $.total"),
+        ({"regex": '"state": *"open"'}, "pass", "status 200"),
+        ({"regex": "closed"}, "fail", "the body does not match 'closed'"),
+        ({"answer_headers": {"X-Release": r"^1\.4\.1$", "Content-Type": "json"}}, "pass", "status 200"),
+        ({"answer_headers": {"X-Release": r"^1\.4\.2$"}}, "fail", "the header X-Release does not match"),
+        ({"answer_headers": {"ETag": "."}}, "fail", "the answer has no header ETag"),
+        ({"status": [201, 204]}, "fail", "status 200, wanted 201 or 204"),
+        ({"max_seconds": 10}, "pass", "status 200"),
+        ({"path": "/late", "max_seconds": 0.1}, "fail", "more than 0.1 s"),
+        ({"path": "/moved"}, "fail", "status 302, wanted 200"),
+        ({"path": "/moved", "follow_redirects": True, "regex": "open"}, "pass", "status 200"),
+        ({"method": "HEAD"}, "pass", "status 200"),
+    ],
+    ids=str,
+)
+def test_every_expectation_is_looked_at(http: dict[str, Any], verdict: str, says: str) -> None:
+    def late(_asked: Asked) -> Reply:
+        time.sleep(0.2)
+        return PAGE
+
+    table: Table = {"/page": PAGE, "/late": late, "/moved": Reply(302, "", {"Location": "/page"})}
+    with WireServer(table) as wire:
+        result = smoke(wire, [{"name": "page", "http": {"path": "/page", **http}}], deadline=0)
+    assert (result["verdict"], says in result["tests"][0]["message"]) == (verdict, True), result["tests"][0]
+
+
+def test_certificates_are_checked_and_shown(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    certificate, key = map(str, authority.issue("smoke"))
+    with WireServer(SHOP, authority.issue("shop"), clients=authority.path) as wire:
+        trusted: dict[str, Any] = {"ca_path": str(authority.path), "deadline": 0}
+        known = smoke(wire, CHECKS, **trusted, client_cert=certificate, client_key=key)
+        unknown = smoke(wire, CHECKS[:1], **trusted)
+        doubtful = smoke(wire, CHECKS[:1], deadline=0, client_cert=certificate, client_key=key)
+        unchecked = smoke(wire, CHECKS[:1], validate_certs=False, client_cert=certificate, client_key=key)
+    assert (known["verdict"], known["passed"]) == ("pass", 4)
+    assert [one["verdict"] for one in (unknown, doubtful, unchecked)] == ["error", "error", "pass"]
+    assert "certificate not accepted" in doubtful["tests"][0]["message"]
 
 
 def test_forms_headers_and_references_in_paths_are_sent_as_asked() -> None:

@@ -42,7 +42,8 @@ Table = Mapping[str, Reply | Sequence[Reply] | Callable[[Asked], Reply]]
 class WireServer:
     """Serves ``table``: path (without query) -> a reply, replies one after the other, or a function of the request."""
 
-    def __init__(self, table: Table, certificate: tuple[Path, Path] | None = None) -> None:
+    def __init__(self, table: Table, certificate: tuple[Path, Path] | None = None, clients: Path | None = None) -> None:
+        """Over TLS with ``certificate`` and its key; only for those whom the authority ``clients`` has certified."""
         self.table = table
         self.asked: list[Asked] = []
         self.ending = threading.Event()
@@ -55,6 +56,9 @@ class WireServer:
             scheme = "https"
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*certificate)
+            if clients:
+                context.verify_mode = ssl.CERT_REQUIRED
+                context.load_verify_locations(clients)
             self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.url = f"{scheme}://127.0.0.1:{self.server.server_address[1]}"
 

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import json
+import re
 import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -13,6 +15,7 @@ from ansible_collections.octalume.rollback.plugins.modules import prometheus_thr
 
 from tests.integration.http.wire import Asked, Called, Reply, WireServer, call
 from tests.sandbox.process import free_port
+from tests.sandbox.vault.tls import Authority
 
 CHECK = {"name": "errors", "query": "errors", "fail_if": "> 10%"}
 STARTING = Reply(503, "Service Unavailable", {"Content-Type": "text/plain"})
@@ -22,6 +25,11 @@ def vector(value: str, **more: Any) -> Reply:
     """A successful answer with one series."""
     result = {"resultType": "vector", "result": [{"metric": {}, "value": [1000, value]}]}
     return Reply(200, json.dumps({"status": "success", "data": result, **more}))
+
+
+def problem(kind: str) -> str:
+    """The body of an answer by which Prometheus says what is wrong."""
+    return json.dumps({"status": "error", "errorType": kind, "error": "of some kind"})
 
 
 def ask(url: str, **options: Any) -> Called:
@@ -40,6 +48,13 @@ def test_a_server_that_is_starting_is_asked_again() -> None:
     [
         (STARTING, "unavailable"),
         (Reply(401, ""), "denied"),
+        (Reply(403, "forbidden"), "denied"),
+        (Reply(404, "page not found"), "not_found"),
+        (Reply(400, problem("bad_data")), "bad_query"),
+        (Reply(422, problem("execution")), "execution"),
+        (Reply(503, problem("timeout")), "query_timeout"),
+        (Reply(429, "slow down"), "unavailable"),
+        (Reply(500, problem("internal")), "server_error"),
         (Reply(302, "", {"Location": "https://login.example.com/?next=secret"}), "redirect"),
         (Reply(200, "<html>"), "not_prometheus"),
         (Reply(behave="cut"), "broken"),
@@ -113,6 +128,49 @@ def test_tenant_token_and_login_are_sent_and_hidden() -> None:
     assert sent[-1]["Authorization"].startswith("Basic ")
     assert {"very-secret-key", "t0ken-of-ours"} <= result.secrets
     assert "production" not in result.secrets
+
+
+def test_a_server_that_wants_a_certificate_of_its_clients_gets_one(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("rollback")
+    table = {"/api/v1/query": vector("0.2")}
+    with WireServer(table, authority.issue("prometheus"), clients=authority.path) as wire:
+        known = ask(wire.url, ca_path=str(authority.path), client_cert=str(certificate), client_key=str(key))
+        unknown = ask(wire.url, ca_path=str(authority.path))
+        doubtful = ask(wire.url, client_cert=str(certificate), client_key=str(key))
+    assert known["verdict"] == "fail"
+    assert (unknown["verdict"], doubtful["verdict"]) == ("error", "error")
+    assert (unknown["checks"][0]["error"], doubtful["checks"][0]["error"]) == ("tls", "tls")
+
+
+def test_mimir_answers_its_tenants_and_nobody_else() -> None:
+    """Below a path, to a tenant with a token, with many queries in few requests, and after a moment of overload."""
+
+    def mimir(asked: Asked) -> Reply:
+        if (asked.headers.get("X-Scope-OrgID"), asked.headers.get("Authorization")) != ("team-a", "Bearer t0ken"):
+            return Reply(401, "no org id", {"Content-Type": "text/plain"})
+        if len(wire.asked) == 1:
+            return Reply(429, '{"status": "error", "errorType": "too_many_requests", "error": "wait"}')
+        whose = re.findall(r'"rollback_question", "(\d+)"', parse_qs(asked.body)["query"][0])
+        found = [{"metric": {"rollback_question": one}, "value": [1000, "0.2"]} for one in whose]
+        alone = [{"metric": {}, "value": [1000, "0.2"]}]
+        return Reply(200, json.dumps({"status": "success", "data": {"resultType": "vector", "result": found or alone}}))
+
+    checks = [{**CHECK, "name": f"check {number}", "query": f"errors{number}"} for number in range(200)]
+    with WireServer({"/prometheus/api/v1/query": mimir}) as wire:
+        asked: dict[str, Any] = {"url": f"{wire.url}/prometheus", "time": 1000.0, "checks": checks}
+        found = call(
+            prometheus_threshold_info,
+            **asked,
+            headers={"X-Scope-OrgID": "team-a"},
+            bearer_token="t0ken",
+            retries=2,
+            concurrency=2,
+        )
+        other = call(prometheus_threshold_info, **asked, headers={"X-Scope-OrgID": "team-b"}, retries=0)
+    assert (found["verdict"], len(found["failed_checks"]), found["queries"]) == ("fail", 200, 200)
+    assert found["requests"] < 20
+    assert {entry["error"] for entry in other["checks"]} == {"denied"}
 
 
 def test_the_window_ends_at_the_clock_of_prometheus() -> None:
