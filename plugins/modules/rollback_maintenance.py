@@ -16,6 +16,7 @@ author: The octalume.rollback authors (@octalume)
 extends_documentation_fragment:
   - octalume.rollback.attributes
   - octalume.rollback.http
+  - octalume.rollback.lock
 attributes:
   idempotent:
     support: partial
@@ -162,6 +163,7 @@ from ansible_collections.octalume.rollback.plugins.module_utils._maintenance.cli
 )
 from ansible_collections.octalume.rollback.plugins.module_utils._maintenance.model import command_switch, http_switch
 from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, run_module
+from ansible_collections.octalume.rollback.plugins.module_utils._release.fence import LOCK
 
 REQUEST: dict[str, Any] = {
     "url": {"type": "str", "required": True},
@@ -180,6 +182,7 @@ ONE: dict[str, Any] = {"type": "dict", "required": True, "options": REQUEST}
 ARGV: dict[str, Any] = {"type": "list", "elements": "str", "required": True}
 ARGUMENTS: dict[str, Any] = {
     "argument_spec": {
+        "lock": LOCK,
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "http": {"type": "dict", "options": {"enable": ONE, "disable": ONE, "ask": {"type": "dict", "options": ASK}}},
         "command": {
@@ -204,6 +207,7 @@ def run(call: Call) -> dict[str, Any]:
     """Ask the switch, and turn it if it stands the other way."""
     wanted = call.params["state"] == "present"
     switch = _switch(call)
+    call.fence()
     before, changed = turn(switch, on=wanted, dry_run=call.check_mode)
     result: dict[str, Any] = {"changed": changed, "enabled": wanted, "proven": before is not None}
     if call.diff and changed:

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Text of a manifest is text: no template, no command, wherever it turns up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.arena import APPLICATION, Arena
+
+pytestmark = pytest.mark.sandbox
+
+
+def test_a_template_in_a_manifest_is_never_evaluated(arena_of: Callable[[str], Arena], tmp_path: Path) -> None:
+    arena = arena_of(APPLICATION)
+    trap = tmp_path / "trapped"
+    evil = "{{ lookup('pipe', 'touch " + str(trap) + "') }}"
+    manifest = arena.scratch / f"{arena.release}.yml"
+    text = manifest.read_text()
+    for was in ("Dana Okafor (DevOps Lead)", "Loyalty points for every order"):
+        assert was in text
+        text = text.replace(was, f'"{was} {evil} {{% if true %}}yes{{% endif %}} $(touch {trap})"')
+    manifest.write_text(text)
+
+    for playbook in ("plan", "rollback"):
+        run = arena.start(playbook)
+        assert run.wait() == 0, run.output
+    assert not trap.exists()
+    mail = sorted((arena.directory / "smtp").glob("*.eml"))[-1].read_text()
+    assert "{{ lookup('pipe'" in mail.replace("=\n", "").replace("=\r\n", "")
+    plan = max((arena.directory / "plans").glob("*.md"), key=lambda path: path.stat().st_mtime).read_text()
+    assert "if true" in plan, "the text is there, and as it was written"
