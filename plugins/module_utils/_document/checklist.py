@@ -136,7 +136,7 @@ def _stakeholders(data: Data, ready: Readiness) -> Item:
 
 def _artifacts(data: Data, ready: Readiness) -> Item:
     unfit = [text for part, texts in ready.missing.items() if part != "approvals" for text in texts]
-    doubts = ready.attention.get("registry", ())
+    doubts = (*ready.attention.get("history", ()), *ready.attention.get("registry", ()))
     if unfit:
         return Item("artifacts", TEXTS["artifacts"], MISSING, "; ".join(unfit))
     state = ATTENTION if doubts else READY
@@ -147,7 +147,7 @@ def _there(data: Data) -> Iterable[str]:
     """What a rollback goes back to, and was found."""
     for live in data["applications"]:
         target = live.get("target") or {}
-        if target:
+        if target and target.get("source") != "manifest":
             yield f"{live['name']} has revision {words.text_of(target.get('revision'))} of the previous image"
     for image in data.get("images", ()):
         if image.get("verdict") == "pass":

@@ -55,11 +55,13 @@ def _applications(data: Data, ready: Readiness) -> list[Cell]:
         if target:
             images = list(target["images"].values())
             count = live.get("recorded_replicas") or live["replicas"]
+            known = target.get("source") != "manifest"
+            where = f"revision {words.text_of(target['revision'])}" if known else "the manifest's images"
             told = (
-                f"Bring {_place(live)} back to revision {words.text_of(target['revision'])} ({words.text_of(images)}) "
+                f"Bring {_place(live)} back to {where} ({words.text_of(images)}) "
                 f"with {words.plural(count, 'replica')}, watch it, and compare the images"
             )
-            lines.append(_marked(told, "registry", ready, images))
+            lines.append(_marked(told, "registry" if known else "history", ready, images))
         else:
             lines.append(f"Nothing to do for {_place(live)}: {words.text_of(list(live['images'].values()))}")
     return lines

@@ -56,6 +56,7 @@ def judge(data: Data) -> Readiness:
             entry["message"] for entry in data["left"].get("drift") or () if entry["message"] not in data["problems"]
         ],
         "registry": [*(_images(data, "fail") if _taken_on(data) else []), *_images(data, "inconclusive")],
+        "history": _no_revision(data),
         "rehearsal": _rehearsals(data, "inconclusive"),
         "loss": [loss for database in data.get("databases", ()) for loss in lost(database)],
         "smoke_tests": _given(
@@ -113,6 +114,16 @@ def _images(data: Data, verdict: str) -> list[str]:
         f"image {image['image']}: {image['message']}"
         for image in data.get("images", ())
         if image.get("verdict") == verdict
+    ]
+
+
+def _no_revision(data: Data) -> list[str]:
+    """Workloads whose history has forgotten the previous image, so that it has to be pulled and set anew."""
+    return [
+        f"{label('applications', live)}: no revision of its history has {words.text_of(list(target['images'].values()))}"
+        "; it would be set by the manifest"
+        for live in data["applications"]
+        if (target := live.get("target") or {}).get("source") == "manifest"
     ]
 
 
