@@ -39,7 +39,8 @@ with contextlib.suppress(KeyError):  # where this is imported by something else 
 
 # AnsibleModule's names for the relations between arguments are the validator's names too.
 RELATIONS = ("mutually_exclusive", "required_together", "required_one_of", "required_if", "required_by")
-# What Ansible takes for "look for one yourself".
+# How an inventory names the Python of the control process, and what Ansible takes for "look for one yourself".
+OWN = "{{ ansible_playbook_python }}"
 ANY = ("auto", "auto_silent", "auto_legacy", "auto_legacy_silent")
 
 
@@ -70,14 +71,16 @@ class InProcess(ActionBase):  # type: ignore[misc]
         return {**result, **self._run_here(task_vars)}
 
     def _belongs_here(self, task_vars: dict[str, Any]) -> bool:
-        interpreter = self._templar.template(task_vars.get("ansible_python_interpreter"))
+        interpreter = task_vars.get("ansible_python_interpreter")
+        if interpreter != OWN:  # what most inventories say needs no template engine to be understood
+            interpreter = self._templar.template(interpreter)
         own = task_vars.get("ansible_playbook_python")
         return (
             self._connection.transport in ("local", "ansible.builtin.local")
             and not self._task.async_val
             and not self._play_context.become
             and not any(self._task.environment or [])
-            and (interpreter in (None, own, *ANY) or _environment(interpreter) == _environment(own))
+            and (interpreter in (None, own, OWN, *ANY) or _environment(interpreter) == _environment(own))
         )
 
     def _run_here(self, task_vars: dict[str, Any]) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def test_a_bad_release_is_undone_and_nothing_is_lost(operator: Operator, bad_rel
     assert "-version: 42\n+version: 41" in predicted
 
     output = operator.rollback()
-    assert "Release 1.4.2 is rolled back to 1.4.1 in sandbox. Report:" in output
+    assert re.search(r"Release 1.4.2 is rolled back to 1.4.1 in sandbox. Downtime: [\d.]+ s .*Report:", output)
     assert_undone(operator, bad_release)
 
     done = world(operator.sandbox)
