@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help setup demo sandbox sandbox-down test test-external conformance lint sanity requirements audit chaos build drills versions docs clean
+.PHONY: help bench setup demo sandbox sandbox-down test test-external conformance lint sanity requirements audit chaos build drills versions docs clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,9 @@ test-external: $(TOOLS) ## Run the suite against the servers of KUBECONFIG and V
 
 conformance: setup ## Compare the emulators with exchanges of real servers
 	@python -m tests.conformance
+
+bench: $(TOOLS) ## Measure everything against the ways it is done by hand (an hour; on a quiet machine)
+	@PYTHONPATH=$(CURDIR):$(CURDIR)/collections python -m tests.benchmark
 
 lint: $(TOOLS) ## Check code, playbooks and roles
 	@ruff check --quiet . && ruff format --quiet --check .

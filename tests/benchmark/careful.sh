@@ -93,8 +93,8 @@ say "$good pods serve $image"
 # Every pod has the configuration of the previous release.
 jq -r '.data.data | to_entries[] | "\(.key)=\(.value)"' "$scratch/previous.json" | sort >"$scratch/wanted.env"
 for pod in $(jq -r '.items[].metadata.name' <<<"$pods"); do
-    kube exec "$pod" -- env | sort | comm -13 - "$scratch/wanted.env" >"$scratch/missing" &&
-        [[ ! -s "$scratch/missing" ]] || stop "$pod lacks $(cut -d= -f1 "$scratch/missing" | paste -sd ' ')"
+    kube exec "$pod" -- env | sort | comm -13 - "$scratch/wanted.env" >"$scratch/missing"
+    [[ ! -s "$scratch/missing" ]] || stop "$pod lacks $(cut -d= -f1 "$scratch/missing" | paste -sd ' ')"
 done
 
 # Smoke tests, behind the maintenance page.

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """1,000 checks over many series in one call: queries, wall time, and CPU time of who asks and of who answers.
 
-PYTHONPATH=.:collections .venv/bin/python -m tests.benchmark.checks [CHECKS] [FILE.json]
+PYTHONPATH=.:collections .venv/bin/python -m tests.benchmark.checks [CHECKS]
 """
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import statistics
@@ -108,9 +107,8 @@ def measure(server: PrometheusServer, checks: list[dict[str, Any]], end: float) 
     }
 
 
-def main() -> None:
-    """Fill, measure, print."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+def measured(count: int) -> dict[str, Any]:
+    """Every kind of check, over a Prometheus of its own."""
     end = float(int(time.time()))
     with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".sandbox-benchmark-") as place:
         server = PrometheusServer(Path(place), {})
@@ -119,8 +117,12 @@ def main() -> None:
             found = {name: measure(server, checks, end) for name, checks in workloads(count).items()}
     for name, figures in found.items():
         print(f"{name:31}", *(f"{key} {value}" for key, value in figures.items()))
-    if len(sys.argv) > 2:
-        Path(sys.argv[2]).write_text(json.dumps(found, indent=2) + "\n")
+    return found
+
+
+def main() -> None:
+    """Fill, measure, print."""
+    measured(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Wall times of backup, proof and restore against pg_dump, psql and pg_restore, on one database in one run.
 
-PYTHONPATH=.:collections .venv/bin/python -m tests.benchmark.postgres_backup [GIGABYTES]
+PYTHONPATH=.:collections .venv/bin/python -m tests.benchmark.postgres_backup [GIGABYTES] [ROUNDS]
 """
 
 from __future__ import annotations
@@ -91,6 +91,11 @@ def by_hand(server: PostgresServer, folder: Path) -> list[Row]:
     return rows
 
 
+def named(options: dict[str, Any]) -> str:
+    """How the table calls a kind of backup."""
+    return f"{options.get('format', 'custom')}, {options['compression']}"
+
+
 def ours(server: PostgresServer, path: Path, options: dict[str, Any]) -> Row:
     """One kind of backup, proven by reading, and its restore over the live database."""
     login = server.login("big")
@@ -99,12 +104,11 @@ def ours(server: PostgresServer, path: Path, options: dict[str, Any]) -> Row:
     server.execute("UPDATE items SET product = product + 1 WHERE id = 10", "big")
     restored, done = timed(lambda: call(postgres_restore, **login, path=str(path)))
     server.execute(f"DROP DATABASE {done['previous_database']}")
-    name = f"{options.get('format', 'custom')}, {options['compression']}"
     if path.is_dir():
         shutil.rmtree(path)
     else:
         path.unlink()
-    return Row(name, backup["seconds"], backup["proof"]["seconds"], wall, restored, backup["size"])
+    return Row(named(options), backup["seconds"], backup["proof"]["seconds"], wall, restored, backup["size"])
 
 
 def show(rows: list[Row]) -> None:
@@ -123,9 +127,8 @@ def show(rows: list[Row]) -> None:
     print(f"memory of this process at most {peak:.0f} MB; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
 
-def main() -> None:
-    """Fill, measure, print."""
-    gigabytes = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
+def measured(gigabytes: float, rounds: int) -> list[list[Row]]:
+    """Every way, in turns; the first round also with the compressions that are not the default."""
     with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".sandbox-benchmark-") as place:
         folder = Path(place)
         with PostgresServer(folder / "server", settings=["shared_buffers=256MB", "max_wal_size=4GB"]) as server:
@@ -134,9 +137,19 @@ def main() -> None:
                 server.execute(statement, "big")
             size = server.execute("SELECT pg_database_size('big')")[0][0]
             print(f"database {size / 1e9:.2f} GB", flush=True)
-            rows = by_hand(server, folder)
-            rows += [ours(server, folder / f"{number}.dump", options) for number, options in enumerate(BACKUPS)]
-            show(rows)
+            found = []
+            for number in range(rounds):
+                wanted = BACKUPS if number == 0 else [options for options in BACKUPS if named(options) == DEFAULT]
+                found.append(by_hand(server, folder))
+                found[-1] += [ours(server, folder / f"{index}.dump", options) for index, options in enumerate(wanted)]
+                show(found[-1])
+    return found
+
+
+def main() -> None:
+    """Fill, measure, print."""
+    words = [*sys.argv[1:], "1", "1"][: max(2, len(sys.argv) - 1)]
+    measured(float(words[0]), int(words[1]))
 
 
 if __name__ == "__main__":

@@ -73,13 +73,18 @@ def _measure(endpoints: Mapping[str, Any], expression: str) -> float:
 
 def prove(endpoints: Mapping[str, Any], before: Rows, wanted: Mapping[str, Any]) -> Iterator[Line]:
     """The lines of the proof; ``wanted`` has ``version``, ``replicas``, ``schema`` and ``configuration``."""
+    yield from restored(endpoints, wanted)
+    yield from _kept(before, rows(endpoints))
+    yield _calm(endpoints)
+
+
+def restored(endpoints: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[Line]:
+    """The lines that need no customers."""
     yield _version(endpoints, wanted["version"])
     yield _pods(endpoints, wanted["version"], wanted["replicas"])
     (found,) = query(endpoints, "SELECT max(version) FROM schema_migrations")[0]
     yield Line("schema", f"migration {found}", found == wanted["schema"])
     yield _configuration(endpoints, wanted["configuration"])
-    yield from _kept(before, rows(endpoints))
-    yield _calm(endpoints)
     yield _open(endpoints)
 
 

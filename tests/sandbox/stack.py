@@ -302,7 +302,8 @@ def images() -> dict[str, Any]:
         }
         for version in RELEASES
     }  # fmt: skip
-    return {**shop, "shop/maintenance:1": {**base, "argv": [sys.executable, "-m", "shop.maintenance"]}}
+    idle = {f"shop/worker:{version}": {**base, "argv": ["sleep", "infinity"]} for version in RELEASES}
+    return {**shop, **idle, "shop/maintenance:1": {**base, "argv": [sys.executable, "-m", "shop.maintenance"]}}
 
 
 def write_private(path: Path, text: str) -> None:
