@@ -19,7 +19,7 @@ python=$1 core=$2 environment=$PWD/.cache/versions/$1-$2
 [ -x "$environment/bin/python" ] || "python$python" -m venv "$environment"
 "$environment/bin/python" -m pip install --quiet --disable-pip-version-check uv
 "$environment/bin/uv" pip install --quiet --python "$environment/bin/python" "ansible-core==$core.*" \
-  -r meta/ee-requirements.txt pytest pytest-timeout hypothesis cryptography types-PyYAML
+  -r meta/ee-requirements.txt pytest pytest-timeout hypothesis cryptography markdown-it-py html5lib
 # The collections it depends on, as the bundle of .venv has them where there is one.
 bundle=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' 2> /dev/null || true)
 collections=$PWD/.cache/versions/collections-$core
