@@ -10,7 +10,7 @@ from typing import Any
 from .._module import RollbackError
 from . import words
 from .model import ATTENTION, MISSING, OPEN, READY, Check
-from .readiness import MODES, Readiness
+from .readiness import INSTEAD, MODES, Readiness
 
 Data = Mapping[str, Any]
 
@@ -147,7 +147,7 @@ def _there(data: Data) -> Iterable[str]:
     """What a rollback goes back to, and was found."""
     for live in data["applications"]:
         target = live.get("target") or {}
-        if target and target.get("source") != "manifest":
+        if target and target.get("source") not in INSTEAD:
             yield f"{live['name']} has revision {words.text_of(target.get('revision'))} of the previous image"
     for image in data.get("images", ()):
         if image.get("verdict") == "pass":

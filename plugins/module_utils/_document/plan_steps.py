@@ -8,7 +8,7 @@ from typing import Any
 
 from . import words
 from .model import ATTENTION, MISSING, Block, Bullets, Cell, Code, Heading, Mark, Paragraph
-from .readiness import Readiness
+from .readiness import INSTEAD, Readiness
 
 Data = Mapping[str, Any]
 
@@ -55,8 +55,8 @@ def _applications(data: Data, ready: Readiness) -> list[Cell]:
         if target:
             images = list(target["images"].values())
             count = live.get("recorded_replicas") or live["replicas"]
-            known = target.get("source") != "manifest"
-            where = f"revision {words.text_of(target['revision'])}" if known else "the manifest's images"
+            known = target.get("source") not in INSTEAD
+            where = f"revision {words.text_of(target['revision'])}" if known else "the previous images"
             told = (
                 f"Bring {_place(live)} back to {where} ({words.text_of(images)}) "
                 f"with {words.plural(count, 'replica')}, watch it, and compare the images"

@@ -118,13 +118,22 @@ def _images(data: Data, verdict: str) -> list[str]:
 
 
 def _no_revision(data: Data) -> list[str]:
-    """Workloads whose history has forgotten the previous image, so that it has to be pulled and set anew."""
-    return [
-        f"{label('applications', live)}: no revision of its history has {words.text_of(list(target['images'].values()))}"
-        "; it would be set by the manifest"
-        for live in data["applications"]
-        if (target := live.get("target") or {}).get("source") == "manifest"
-    ]
+    """Workloads whose history has forgotten the previous image."""
+    found = []
+    for live in data["applications"]:
+        target = live.get("target") or {}
+        if target.get("source") in INSTEAD:
+            images = words.text_of(list(target["images"].values()))
+            place = label("applications", live)
+            found.append(f"{place}: no revision of its history has {images}; {INSTEAD[target['source']]}")
+    return found
+
+
+INSTEAD = {
+    "manifest": "the template that the manifest has recorded takes its place",
+    "live": "the live template would get it, and keep whatever else the release has changed",
+}
+"""What a rollback takes where the history has nothing, by the source that it names."""
 
 
 def _taken_on(data: Data) -> bool:

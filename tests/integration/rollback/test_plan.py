@@ -71,7 +71,7 @@ def test_each_single_thing_that_is_missing_is_marked(operator: Operator, tmp_pat
             "(any more)": (option(plan_registry_ask=True, plan_registries=mirrors), ()),
         }
         output, document = planner.plan(replace=[(f"previous: {tag}", f"previous: {repository}:1.3.9")])
-        assert f"no revision of its history has {repository}:1.3.9; it would be set by the manifest" in document
+        assert f"no revision of its history has {repository}:1.3.9; the live template would get it" in document
         for words, (options, replace) in missing.items():
             output, document = planner.plan(*options, replace=replace, rc=2)
             assert "Release 1.4.2 CANNOT be rolled back: " in output, words

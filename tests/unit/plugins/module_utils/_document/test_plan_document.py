@@ -118,6 +118,7 @@ ATTENTION = [
     (set_to("triggers.0.verdict", "inconclusive"), "trigger Error Rate does not tell"),
     (set_to("triggers.0.verdict", "error"), "trigger Error Rate does not tell"),
     (set_to("applications.0.target.source", "manifest"), "no revision of its history has shop/api-server:1.4.1"),
+    (set_to("applications.0.target.source", "live"), "and keep whatever else the release has changed"),
     (set_to("images", [AWAY]), "registry.example cannot be asked"),
     (set_to("rehearsals.0.verdict", "inconclusive"), "the way down was not tried on a copy"),
     (without("maintenance"), "no maintenance mode is defined"),
