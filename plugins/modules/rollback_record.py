@@ -162,7 +162,11 @@ from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.adap
 from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, RollbackError, run_module
 from ansible_collections.octalume.rollback.plugins.module_utils._release import record as journal
 from ansible_collections.octalume.rollback.plugins.module_utils._release.fence import LOCK
-from ansible_collections.octalume.rollback.plugins.module_utils._release.store import STORE_ARGUMENTS, open_store
+from ansible_collections.octalume.rollback.plugins.module_utils._release.store import (
+    STORE_ARGUMENTS,
+    Store,
+    open_store,
+)
 
 STEP = {
     "name": {"type": "str", "required": True},
@@ -214,8 +218,7 @@ def run(call: Call) -> dict[str, Any]:
     changed = after != before
     if changed and not call.check_mode:
         store.save(after)
-        for record in gone:
-            store.remove(record)
+        gone = [record for record in gone if _removed(call, store, record)]
     return {
         "changed": changed,
         "record": after.to_json(),
@@ -223,6 +226,16 @@ def run(call: Call) -> dict[str, Any]:
         "pruned": [record.id for record in gone],
         "where": store.where(after),
     }
+
+
+def _removed(call: Call, store: Store, record: journal.RunRecord) -> bool:
+    """Whether the record could be deleted; one that could not does not make the rollback fail that has just ended."""
+    try:
+        store.remove(record)
+    except RollbackError as error:
+        call.warn(f"the run record {record.id} could not be pruned: {error.message}")
+        return False
+    return True
 
 
 def _beyond(wanted: Mapping[str, Any], records: list[journal.RunRecord]) -> list[journal.RunRecord]:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -182,9 +182,14 @@ class ConfigMapStore:
         known = self._known.pop(record.id, None)
         self._delete(known.parts if known else ())
 
-    def _delete(self, names: Sequence[str] | set[str]) -> None:
+    def _delete(self, names: Iterable[str]) -> None:
+        """Delete parts that nothing lists any more; without the right to, they stay and harm nobody."""
         for name in names:
-            self.cluster.delete(self._path(name))
+            try:
+                self.cluster.delete(self._path(name))
+            except ApiError as error:
+                if error.status != 403:
+                    raise
 
     @property
     def _collection(self) -> str:
