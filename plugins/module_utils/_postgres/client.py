@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ except ImportError:
 
 CONNECT_TIMEOUT = 10  # seconds
 SILENCE = 30  # seconds for which what was sent may stay unanswered by the other machine
+PLAIN_FAILURE = re.compile(r"FATAL|refused|timeout|timed out|translate host|[Nn]o route|unreachable|No such file")
 GRACE = 15  # seconds that a server gets to end a statement by itself, once its limit is over
 Arguments = Sequence[Any] | Mapping[str, Any] | None
 # The same text for the same value, whatever the server's or the role's settings: checksums depend on it.
@@ -91,9 +93,9 @@ class Session:
                 tcp_user_timeout=SILENCE * 1000,
             )
         except psycopg2.Error as error:
-            # A server that knows the role or the database is one that speaks PostgreSQL's protocol.
-            silent = "FATAL" not in str(error)
-            if silent and (product := product_at(connection.host, connection.port)):
+            # Something answered, and not in PostgreSQL's words.
+            strange = not PLAIN_FAILURE.search(str(error))
+            if strange and (product := product_at(connection.host, connection.port)):
                 raise not_supported(product, f"{connection.host}:{connection.port}") from error
             raise RollbackError(
                 f"cannot connect to PostgreSQL as {connection.place}: {_words(error)};"
