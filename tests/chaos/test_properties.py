@@ -37,7 +37,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 ROOT = Path(__file__).resolve().parents[2]
-CASES = int(os.environ.get("CHAOS_CASES", "150"))
+CASES = int(os.environ.get("CHAOS_CASES", "100"))
 many = settings(max_examples=CASES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 TEXT = st.one_of(

@@ -150,7 +150,10 @@ def _client(call: Call, adapter: Any) -> Any:
     options = HashiVaultConnectionOptions(option_adapter=adapter, retry_callback_generator=on_retry)
     try:
         options.process_connection_options()
-        return HashiVaultHelper().get_vault_client(**options.get_hvac_connection_options())
+        wanted = options.get_hvac_connection_options()
+        if wanted.get("verify") is False and adapter.get_option("validate_certs") is not False:
+            call.warn("NOT SECURE: VAULT_SKIP_VERIFY is set: whoever is in between can read every secret")
+        return HashiVaultHelper().get_vault_client(**wanted)
     except (ValueError, TypeError) as error:
         hint = "set url or VAULT_ADDR" if "url" in str(error) else "see the connection options of this module"
         raise RollbackError(f"Vault connection: {error} ({hint})") from None
