@@ -23,7 +23,11 @@ myst_heading_anchors = 3
 
 html_theme = "sphinx_ansible_theme"
 html_show_sphinx = False
-html_theme_options = {"documentation_home_url": "https://github.com/octalume/rollback", "topbar_links": {}, "vcs_pageview_mode": "edit"}
+html_theme_options = {
+    "documentation_home_url": "https://github.com/octalume/rollback",
+    "topbar_links": {},
+    "vcs_pageview_mode": "edit",
+}
 html_use_smartypants = True
 highlight_language = "yaml"
 default_role = "any"

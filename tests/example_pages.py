@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Draws a plan, an incident report and a history from the data of the tests: ``python -m tests.example_pages DIRECTORY``.
+"""Draws a plan, an incident report and a history from the data of the tests.
+
+``python -m tests.example_pages DIRECTORY``.
 
 The documentation's site shows them: these are the pages that the playbooks write, drawn by the same code.
 """

@@ -56,8 +56,8 @@ options:
         host. Its log is what the tool said.
       - Every question to the tool is a short Job too, in check mode as well. With O(down_scripts) the files are read in
         the image by C(find) and C(grep).
-      - A step down has a Job of the same name each time. Where the control node is lost meanwhile, the next run finds it,
-        waits for it and reads it, instead of running it a second time.
+      - A step down has a Job of the same name each time. Where the control node is lost meanwhile, the next run finds
+        it, waits for it and reads it, instead of running it a second time.
       - Passwords and addresses reach the pod by a Secret that belongs to the Job and goes with it.
       - What it may do in the cluster is in C(docs/policies/kubernetes-migration-job.yml). Needs the Python library
         kubernetes and the collection kubernetes.core.
@@ -88,8 +88,8 @@ options:
         type: str
       env:
         description:
-          - Further variables as a container has them, with C(value) or C(valueFrom). They stand above all others; one that
-            is named here, like C(PGPASSWORD) from a Secret of yours, is not sent.
+          - Further variables as a container has them, with C(value) or C(valueFrom). They stand above all others; one
+            that is named here, like C(PGPASSWORD) from a Secret of yours, is not sent.
         type: list
         elements: dict
         default: []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an inventory says to roles, held against what the roles say."""
+"""What an inventory says to roles, held against what the roles say, for M(octalume.rollback.validate_variables)."""
 
 from __future__ import annotations
 
