@@ -280,3 +280,11 @@ def namespaces(server: KubernetesServer) -> Iterator[Callable[[], Namespace]]:
 def namespace(namespaces: Callable[[], Namespace]) -> Namespace:
     """An empty namespace."""
     return namespaces()
+
+
+@pytest.fixture
+def released(namespace: Namespace) -> Namespace:
+    """1.4.2 is live with 2 replicas, 1.4.1 is the revision before."""
+    cause = {"kubernetes.io/change-cause": "release 1.4.1", "team.example.com/owner": "shop"}
+    namespace.history(["shop:1.4.1", "shop:1.4.2"], annotations=cause)
+    return namespace

@@ -3,27 +3,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 import time
 import urllib.request
 
 import pytest
-from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.client import MERGE_PATCH
 from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
 
 from tests.integration.kubernetes.conftest import PROBED, Json, Namespace, template
 
 REPLICAS = "rollback.octalume.io/replicas"
-
-
-@pytest.fixture
-def released(namespace: Namespace) -> Namespace:
-    """1.4.2 is live with 2 replicas, 1.4.1 is the revision before."""
-    cause = {"kubernetes.io/change-cause": "release 1.4.1", "team.example.com/owner": "shop"}
-    namespace.history(["shop:1.4.1", "shop:1.4.2"], annotations=cause)
-    return namespace
 
 
 def test_replicas_come_back_after_a_quiesce(released: Namespace) -> None:
@@ -207,56 +197,6 @@ def test_quiesced_means_the_last_pod_is_gone(namespace: Namespace) -> None:
     watcher.join()
     assert seen == [1]
     assert namespace.pods() == []
-
-
-def test_bounds_that_were_there_before_the_quiesce_hold_if_the_autoscaler_is_gone(released: Namespace) -> None:
-    """KEDA takes its autoscaler away while it is held."""
-    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "api"}
-    bounds = {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": 2}
-    released.create("HorizontalPodAutoscaler", "api", {"spec": bounds}, "autoscaling/v2")
-    released.rollout("quiesced")
-    recorded = released.get("Deployment", "api")["metadata"]["annotations"]["rollback.octalume.io/hpa"]
-    assert json.loads(recorded) == {"name": "api", "min": 1, "max": 2}
-    released.api.delete(released.path("HorizontalPodAutoscaler", "api"))
-    [entry] = released.rollout("rolled_back", replicas={"api": 7})["workloads"]
-    assert entry["after"]["replicas"] == 2
-
-
-def test_somebody_who_scales_up_during_a_quiesce_is_named(namespace: Namespace) -> None:
-    """Pods of the release would meet the schema half-way down."""
-    namespace.deploy(image="shop:slow", replicas=1)
-    namespace.settle()
-
-    def scale() -> None:
-        namespace.until(lambda: namespace.replicas() == 0)
-        change = {"spec": {"replicas": 1}}
-        namespace.api.patch(namespace.path("Deployment", "api"), change, content_type=MERGE_PATCH)
-
-    person = threading.Thread(target=scale)
-    person.start()
-    started = time.monotonic()
-    with pytest.raises(RollbackError, match=r"it was started again.* while it was followed") as caught:
-        namespace.rollout("quiesced", [namespace.workload(current="shop:slow")], timeout=60)
-    person.join()
-    assert time.monotonic() - started < 20
-    assert "owner_policy=suspend" in caught.value.message
-
-
-def test_jobs_that_run_the_release_are_told_of(released: Namespace) -> None:
-    """Nothing stops them, and they would meet the schema half-way down."""
-    job = {"template": {"spec": {"restartPolicy": "Never", **template("x", "shop:1.4.2")["spec"]}}}
-    old = {"template": {"spec": {"restartPolicy": "Never", **template("x", "shop:1.4.1")["spec"]}}}
-    for name, spec in (("report", job), ("old", old)):
-        released.create("Job", f"{name}-now", {"spec": spec}, "batch/v1")
-        cron = {"schedule": "0 * * * *", "jobTemplate": {"spec": spec}}
-        released.create("CronJob", name, {"spec": cron}, "batch/v1")
-    released.until(lambda: released.get("Job", "report-now").get("status", {}).get("active"))
-    told = released.call("rollout_info", workloads=[released.workload()])["bystanders"]
-    assert [text.partition(" ")[0] for text in told] == ["Job", "CronJob"]
-    assert "wait --for=condition=complete job/report-now" in told[0]
-    assert f'kubectl -n {released.name} patch cronjob report -p \'{{"spec":{{"suspend":true}}}}\'' in told[1]
-    released.rollout("quiesced")
-    assert released.warned[-2:] == told
 
 
 def test_a_pod_that_does_not_leave_is_named_with_node_and_age(namespace: Namespace) -> None:
