@@ -14,7 +14,7 @@ import pytest
 
 from tests.integration.http.wire import Asked, Reply, WireServer
 from tests.integration.rollback.conftest import MAINTENANCE, Operator, world
-from tests.integration.rollback.test_rollback import DECISION, assert_undone
+from tests.integration.rollback.test_rollback import assert_undone
 from tests.sandbox import proof
 
 pytestmark = pytest.mark.sandbox
@@ -25,7 +25,6 @@ case $1 in
   is-on) tail -n 1 "$2" 2> /dev/null | grep -q ' on$' ;;
 esac
 """
-REASON = ("-e", 'reason="Tokens of others are shown"')
 
 
 class Balancer:
@@ -99,7 +98,7 @@ def test_a_service_and_a_balancer_are_switched(
 
 
 def test_a_flag_and_a_command_are_switched_and_items_are_taken_on_by_name(
-    operator: Operator, quiet_release: proof.Rows, tmp_path: Path
+    operator: Operator, bad_release: proof.Rows, tmp_path: Path
 ) -> None:
     cluster, namespace = operator.sandbox.cluster, operator.sandbox.endpoints["namespace"]
     flags = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "flags"}, "data": {"maintenance": "false"}}
@@ -114,7 +113,7 @@ def test_a_flag_and_a_command_are_switched_and_items_are_taken_on_by_name(
         command={**words, "ask": [str(program), "is-on", str(log)]},
     )
     vendor = {"checklist_items": [{"name": "vendor", "text": "Tell the payment provider"}]}
-    options = (*DECISION, *REASON, *given, "-e", json.dumps({**vendor, "checklist_required": ["vendor", "issue"]}))
+    options = (*given, "-e", json.dumps({**vendor, "checklist_required": ["vendor", "issue"]}))
     before = world(operator.sandbox)
     refused = operator.rollback(*options, rc=2)
     assert "Nothing was touched, as the checklist is not complete. Tell the payment provider" in refused
@@ -123,9 +122,8 @@ def test_a_flag_and_a_command_are_switched_and_items_are_taken_on_by_name(
     assert "'crew' is no item of the checklist" in unknown
     assert world(operator.sandbox) == before
     name = {"checklist_acknowledged": {"vendor": {"who": "Kim Reyes", "note": "called at 03:10"}}}
-    with operator.sandbox.load(20):
-        operator.rollback(*options, "-e", json.dumps(name))
-        assert_undone(operator, quiet_release)
+    operator.rollback(*options, "-e", json.dumps(name))
+    assert_undone(operator, bad_release)
     (on, *rest), (off, *last) = map(shlex.split, log.read_text().splitlines())
     assert (rest, last) == (["on"], ["off"])
     record = record_of(operator)
