@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Union
 
 READY, MISSING, ATTENTION, OPEN = "ready", "not ready", "attention", "to do"
 """States of what is checked: fine; stands in the way; somebody should look; left to people."""
@@ -27,7 +27,7 @@ class Mark:
         return (self.word or self.state).upper()
 
 
-Cell = str | Mark
+Cell = Union[str, Mark]  # noqa: UP007 - pylint reads it as a sum
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class Kept:
         return self.text.strip("_")
 
 
-Block = Mark | Heading | Contents | Paragraph | Fields | Figures | Table | Bullets | Checklist | Code | Plot | Kept
+Block = Union[Mark, Heading, Contents, Paragraph, Fields, Figures, Table, Bullets, Checklist, Code, Plot, Kept]  # noqa: UP007
 
 
 @dataclass(frozen=True)

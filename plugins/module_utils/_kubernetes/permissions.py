@@ -135,7 +135,7 @@ def for_object(path: str) -> set[Right]:
 
 def for_list(path: str) -> set[Right]:
     """To find what is of the same kind as the object that ``path`` names."""
-    (right, *_) = for_object(path)
+    (right, *_unused) = for_object(path)
     return rights(SUSPEND, right.namespace, right.group, right.resource, "list")
 
 

@@ -48,7 +48,7 @@ def suspend_owners(cluster: Cluster, plans: Iterable[Plan], argocd_namespace: st
         owner = plan.owner(argocd_namespace)
         if owner and owner.path:
             owners[owner.path] = (owner, plan.changed or owners.get(owner.path, (owner, False))[1])
-    found = [_suspend(cluster, owner, wanted, dry_run) for _, (owner, wanted) in sorted(owners.items())]
+    found = [_suspend(cluster, owner, wanted, dry_run) for _unused, (owner, wanted) in sorted(owners.items())]
     return [one for one in found if one]
 
 
@@ -91,7 +91,7 @@ def _resume_command(owner: Owner, policy: str | None) -> str:
     """The command that puts back what was there."""
     spec: Json = {"syncPolicy": {"automated": json.loads(policy)}} if policy else {"suspend": False}
     change = {"metadata": {"annotations": {SYNC_POLICY if policy else SUSPENDED: None}}, "spec": spec}
-    _, _, group, _, _, _, resource, _ = owner.path.split("/")
+    _unused, _unused, group, _unused, _unused, _unused, resource, _unused = owner.path.split("/")
     text = json.dumps(change, separators=(",", ":"))
     return f"kubectl -n {owner.namespace} patch {resource}.{group} {owner.name} --type merge -p '{text}'"
 

@@ -230,7 +230,7 @@ class JobRunner:
     ) -> RollbackError:
         """The error for a Job that took too long, with the last lines of its log."""
         if not running:
-            states = "; ".join(text for text, _ in troubles(found.get("pods", []))) or "no pod has started"
+            states = "; ".join(text for text, _unused in troubles(found.get("pods", []))) or "no pod has started"
             limit = f"{self._site.start_timeout:g} s (job.start_timeout)"
             return RollbackError(f"job {self._site.namespace}/{name} did not start within {limit}: {states}")
         pod = found["pods"][0]["metadata"]["name"] if found.get("pods") else ""

@@ -9,7 +9,7 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, Protocol
+from typing import Any, Protocol, Union
 
 from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
 
@@ -26,7 +26,7 @@ CONNECT_TIMEOUT = 10  # seconds
 SILENCE = 30  # seconds for which what was sent may stay unanswered by the other machine
 PLAIN_FAILURE = re.compile(r"FATAL|refused|timeout|timed out|translate host|[Nn]o route|unreachable|No such file")
 GRACE = 15  # seconds that a server gets to end a statement by itself, once its limit is over
-Arguments = Sequence[Any] | Mapping[str, Any] | None
+Arguments = Union[Sequence[Any], Mapping[str, Any], None]  # noqa: UP007 - pylint reads it as a sum
 # The same text for the same value, whatever the server's or the role's settings: checksums depend on it.
 STABLE_TEXT = (
     "SET search_path = ''",

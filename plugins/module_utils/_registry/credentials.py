@@ -65,7 +65,7 @@ def _entered(entry: Mapping[str, Any]) -> Login:
     username, password = str(entry.get("username") or ""), str(entry.get("password") or "")
     if entry.get("auth"):
         try:
-            username, _, password = base64.b64decode(entry["auth"]).decode().partition(":")
+            username, _unused, password = base64.b64decode(entry["auth"]).decode().partition(":")
         except ValueError:
             raise RollbackError("docker_config: an auth is no base64; log in again: docker login") from None
     return Login(username, password, str(entry.get("identitytoken") or ""))

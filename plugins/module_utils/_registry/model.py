@@ -55,7 +55,7 @@ class Challenge:
 def wanted_image(image: str, digest: str | None = None) -> Wanted:
     """Take a reference apart; a digest in it is what has to be there, and is asked for by itself."""
     parsed = parse_image(image)
-    host, _, repository = parsed.repository.partition("/")
+    host, _unused, repository = parsed.repository.partition("/")
     reference = parsed.digest or parsed.tag or "latest"
     return Wanted(image, host, repository, reference, digest or parsed.digest)
 
@@ -79,7 +79,7 @@ def _is_here(host: str) -> bool:
 
 def challenge(header: str) -> Challenge:
     """Read ``WWW-Authenticate``."""
-    scheme, _, rest = header.strip().partition(" ")
+    scheme, _unused, rest = header.strip().partition(" ")
     return Challenge(scheme.casefold(), dict(PARAMETER.findall(rest)))
 
 

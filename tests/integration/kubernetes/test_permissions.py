@@ -87,7 +87,7 @@ def test_the_shipped_role_is_enough_and_has_nothing_to_spare(robot: Namespace) -
     spare = [
         rule
         for rule in single_rules(rules())
-        for resource, _, subresource in [rule["resources"][0].partition("/")]
+        for resource, _unused, subresource in [rule["resources"][0].partition("/")]
         for thing in [resource + (f".{rule['apiGroups'][0]}" if rule["apiGroups"][0] else "")]
         if not any(verb == rule["verbs"][0] and name.partition("/")[0] == thing for verb, name in needed)
         or (subresource and not any(f"--subresource={subresource}" in line for line in everything["asked"]))
@@ -124,7 +124,7 @@ def test_every_right_that_is_taken_away_is_named(robot: Namespace) -> None:
     singles = list(single_rules(rules()))
     for index, taken in enumerate(singles):
         robot.patch("Role", "rollback", {"rules": [*singles[:index], *singles[index + 1 :]]})
-        resource, _, subresource = taken["resources"][0].partition("/")
+        resource, _unused, subresource = taken["resources"][0].partition("/")
         thing = f"{taken['verbs'][0]} {resource}" + (f".{taken['apiGroups'][0]}" if taken["apiGroups"][0] else "")
         told = asked(robot, kinds)
         assert told["missing"], thing

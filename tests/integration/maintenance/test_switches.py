@@ -66,7 +66,7 @@ def test_a_switch_behind_an_address_is_turned_once_and_proven() -> None:
 
 def test_a_switch_that_cannot_be_asked_is_set_every_time_and_says_so() -> None:
     with WireServer(balancer()) as wire:
-        found = [over_http(wire, "absent", ask=False) for _ in range(2)]
+        found = [over_http(wire, "absent", ask=False) for _unused in range(2)]
     assert [(one["changed"], one["proven"]) for one in found] == [(True, False), (True, False)]
     assert found[0]["diff"]["before"] == "maintenance: not known\n"
 

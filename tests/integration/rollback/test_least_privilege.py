@@ -128,7 +128,7 @@ def test_the_whole_rollback_needs_no_more_than_the_shipped_role_and_no_less(
         return  # the audit log of a real server is out of reach
     used = set(robot.used())
     assert {entry for entry in used if not entry[0]} == set(), "something was refused on the way"
-    done = {(verb, resource) for _, verb, resource in used}
+    done = {(verb, resource) for _unused, verb, resource in used}
     assert done - robot.asked() == set(), "the self-check does not ask for all of it"
     assert robot.asked() - done == FOR_FAILURES, "the self-check asks for more than is used"
 

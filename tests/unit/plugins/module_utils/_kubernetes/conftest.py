@@ -65,8 +65,7 @@ def replay() -> Callable[..., Iterator[tuple[float, Observed]]]:
                 items[thing["kind"]].pop(thing["metadata"]["uid"], None)
             else:
                 items[thing["kind"]][thing["metadata"]["uid"]] = thing
-            if items["Deployment"]:
-                live = next(iter(items["Deployment"].values()))
+            for live in items["Deployment"].values():
                 yield event["t"], assemble(workload, live, items["ReplicaSet"].values(), items["Pod"].values())
 
     return states
