@@ -18,7 +18,7 @@ description:
 author: The octalume.rollback authors (@octalume)
 extends_documentation_fragment:
   - octalume.rollback.attributes.info
-  - octalume.rollback.http
+  - octalume.rollback.web
 options:
   targets:
     description: URLs to ask.

@@ -26,7 +26,7 @@ description:
 author: The octalume.rollback authors (@octalume)
 extends_documentation_fragment:
   - octalume.rollback.attributes.info
-  - octalume.rollback.http
+  - octalume.rollback.web
   - octalume.rollback.lock
 options:
   url:

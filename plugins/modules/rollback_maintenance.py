@@ -15,7 +15,7 @@ description:
 author: The octalume.rollback authors (@octalume)
 extends_documentation_fragment:
   - octalume.rollback.attributes
-  - octalume.rollback.http
+  - octalume.rollback.web
   - octalume.rollback.lock
 attributes:
   idempotent:

@@ -19,7 +19,7 @@ description:
 author: The octalume.rollback authors (@octalume)
 extends_documentation_fragment:
   - octalume.rollback.attributes.info
-  - octalume.rollback.http
+  - octalume.rollback.web
 options:
   url:
     description: Address of Prometheus; wanted with O(triggers).

@@ -16,7 +16,7 @@ from .model import Check, Outcome, Reply, Window
 from .replay import Replay, chunks, joined, past, replay
 
 Question = tuple[str, Window]
-Replies = Mapping[Question, Reply | QueryError]
+Replies = Mapping[Question, "Reply | QueryError"]
 
 
 @dataclass(frozen=True)

@@ -72,8 +72,8 @@ def test_a_switch_that_cannot_be_asked_is_set_every_time_and_says_so() -> None:
 
 
 def test_a_switch_that_says_it_did_and_did_not_is_found_out() -> None:
-    lying = pytest.raises(RollbackError, match=r"/shop said that it did, and maintenance mode is still off")
-    with WireServer(balancer(lies=True)) as wire, lying:
+    found_out = r"/shop said that it did, and maintenance mode is still off"
+    with WireServer(balancer(lies=True)) as wire, pytest.raises(RollbackError, match=found_out):
         over_http(wire, "present")
 
 

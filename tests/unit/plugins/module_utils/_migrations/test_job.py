@@ -50,8 +50,8 @@ TEMPLATE: Json = {
 VARIABLES = {"PGHOST": "db", "PGPASSWORD": "hun$ter2", "PGSSLROOTCERT": "/etc/ca.crt", "PGAPPNAME": "a$(b)"}
 
 
-def job(site: Site, template: Json | None = TEMPLATE, **more: Any) -> Json:
-    settings = {"chdir": None, "variables": VARIABLES, "template": template, "seconds": 600, "once": True, **more}
+def job(site: Site, **more: Any) -> Json:
+    settings = {"chdir": None, "variables": VARIABLES, "template": TEMPLATE, "seconds": 600, "once": True, **more}
     return make_job(site, "rollback-migrate-1", "t1", ["./migrate.sh", "$x"], **settings)
 
 
@@ -90,14 +90,14 @@ def test_variables_stand_one_above_the_other() -> None:
 
 
 def test_the_secret_goes_with_its_job() -> None:
-    made = job(Site("production", image="shop:1"), None)
+    made = job(Site("production", image="shop:1"), template=None)
     made["metadata"]["uid"] = "u1"
     secret = make_secret(Site("production"), made, VARIABLES)
     assert secret["stringData"] == {"PGPASSWORD": "hun$ter2"}
     assert secret["metadata"]["ownerReferences"][0]["uid"] == "u1"
     own = Site("production", image="shop:1", env=({"name": "PGPASSWORD", "valueFrom": {}},))
     assert secrets_among(VARIABLES, own) == {}
-    assert job(own, None)["spec"]["suspend"] is False
+    assert job(own, template=None)["spec"]["suspend"] is False
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_the_secret_goes_with_its_job() -> None:
 )
 def test_what_cannot_be_made(site: Site, template: Json | None, said: str) -> None:
     with pytest.raises(RollbackError, match=said):
-        job(site, template)
+        job(site, template=template)
 
 
 def test_a_step_has_the_same_name_each_time_and_each_database_its_own() -> None:
