@@ -121,7 +121,7 @@ class JobRunner:
         name = job_name(self._target, argv) if once else f"rollback-ask-{secrets.token_hex(6)}"
         job = make_job(
             self._site, name, self._target, argv, chdir=self._tool.chdir, variables=self._tool.environment,
-            template=self._model(), seconds=timeout, once=once,
+            template=self._model(), seconds=timeout, once=once, secret=f"{name}-{secrets.token_hex(3)}",
         )  # fmt: skip
         self._asked(lambda: self._start(job))
         return self._result(name, argv, timeout, take=True, log_wanted=not once)

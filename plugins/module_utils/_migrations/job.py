@@ -83,16 +83,17 @@ def secrets_among(variables: Mapping[str, str], site: Site) -> dict[str, str]:
 
 def make_job(
     site: Site, name: str, target: str, argv: Sequence[str], *, chdir: str | None, variables: Mapping[str, str],
-    template: Json | None, seconds: float, once: bool,
+    template: Json | None, seconds: float, once: bool, secret: str,
 ) -> Json:  # fmt: skip
     """The Job that runs ``argv``: one pod, one attempt, an end whatever happens, and no trace some time after it.
 
     ``template`` is the live pod template of the workload whose image, configuration and rights it takes. With secret
-    variables it is made suspended, so that the Secret named like it can be made as its own before a pod starts.
+    variables it is made suspended, so that the Secret named ``secret`` can be made as its own before a pod starts. The
+    next Job of the same name wants another: a Secret goes some time after the Job that owns it.
     """
     hidden = secrets_among(variables, site)
     labels = {**OWN, JOB_LABEL: name, **({TARGET_LABEL: target} if once else {})}
-    pod = _pod(site, argv, chdir=chdir, variables=variables, hidden=sorted(hidden), name=name, template=template)
+    pod = _pod(site, argv, chdir=chdir, variables=variables, hidden=sorted(hidden), secret=secret, template=template)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -100,7 +101,7 @@ def make_job(
             "name": name,
             "namespace": site.namespace,
             "labels": labels,
-            "annotations": {f"{PREFIX}command": shlex.join(argv)},
+            "annotations": {f"{PREFIX}command": shlex.join(argv), f"{PREFIX}secret": secret},
         },
         "spec": {
             "backoffLimit": 0,
@@ -115,13 +116,14 @@ def make_job(
 def make_secret(site: Site, job: Json, variables: Mapping[str, str]) -> Json:
     """The Secret of ``job``, which goes with it."""
     owner = {"apiVersion": "batch/v1", "kind": "Job", "name": job["metadata"]["name"], "uid": job["metadata"]["uid"]}
-    meta = {"name": owner["name"], "namespace": site.namespace, "labels": OWN, "ownerReferences": [owner]}
+    name = job["metadata"]["annotations"][f"{PREFIX}secret"]
+    meta = {"name": name, "namespace": site.namespace, "labels": OWN, "ownerReferences": [owner]}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": secrets_among(variables, site)}
 
 
 def _pod(
     site: Site, argv: Sequence[str], *, chdir: str | None, variables: Mapping[str, str], hidden: Sequence[str],
-    name: str, template: Json | None,
+    secret: str, template: Json | None,
 ) -> Json:  # fmt: skip
     model: Json = (template or {}).get("spec") or {}
     source = _source(site, model)
@@ -141,7 +143,7 @@ def _pod(
         "name": CONTAINER,
         "image": image,
         "command": [_literally(word) for word in argv],
-        "env": _environment(site, source, variables, hidden, name),
+        "env": _environment(site, source, variables, hidden, secret),
         "envFrom": [*(source.get("envFrom") or []), *map(dict, site.env_from)],
     }
     if directory := chdir or source.get("workingDir"):

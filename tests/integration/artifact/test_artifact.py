@@ -10,11 +10,13 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.integration.rollback.conftest import clean
 from tests.sandbox.fixtures import Sandbox
 from tests.sandbox.process import wait_until
 
@@ -26,8 +28,18 @@ TOPS = {
     *("SECURITY.md", "changelogs", "docs", "execution-environment.yml", "extensions", "inventories", "meta"),
     *("playbooks", "plugins", "roles"),
 }
+__all__ = ["clean"]
 TEXT = {".md", ".py", ".yml", ".yaml", ".json", ".j2", ".hcl", ".txt", ""}
 DECIDED = ("-e", "condition=critical_bug", "-e", 'decided_by="Deployment Lead: Ann Lee"', "-e", "reason=installed")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_of_the_checkout() -> Iterator[None]:
+    """As in a shell of somebody who has only the tarball: with the checkout's settings all of it is found there."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("ANSIBLE_CONFIG", "PYTHONPATH"):
+            patch.delenv(name, raising=False)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +143,9 @@ def test_installed_it_rolls_back_by_its_name_from_an_empty_directory(
 
 
 def test_an_execution_environment_can_be_generated(tmp_path: Path) -> None:
-    command = [BIN / "ansible-builder", "create", "--file", ROOT / "execution-environment.yml", "--context", tmp_path]
+    wanted_file = ["--output-filename", "Containerfile"]
+    definition = ROOT / "execution-environment.yml"
+    command = [BIN / "ansible-builder", "create", "--file", definition, "--context", tmp_path, *wanted_file]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "ansible-core>=2.18" in (tmp_path / "Containerfile").read_text()

@@ -51,8 +51,15 @@ VARIABLES = {"PGHOST": "db", "PGPASSWORD": "hun$ter2", "PGSSLROOTCERT": "/etc/ca
 
 
 def job(site: Site, **more: Any) -> Json:
-    settings = {"chdir": None, "variables": VARIABLES, "template": TEMPLATE, "seconds": 600, "once": True, **more}
-    return make_job(site, "rollback-migrate-1", "t1", ["./migrate.sh", "$x"], **settings)
+    settings = {
+        "chdir": None,
+        "variables": VARIABLES,
+        "template": TEMPLATE,
+        "seconds": 600,
+        "once": True,
+        **more,
+    }
+    return make_job(site, "rollback-migrate-1", "t1", ["./migrate.sh", "$x"], secret="s1", **settings)
 
 
 def test_it_takes_the_place_of_the_workloads_container() -> None:
@@ -75,7 +82,7 @@ def test_variables_stand_one_above_the_other() -> None:
     own = {"name": "PGPORT", "value": "6432"}
     made = job(Site("production", workload="api", container="api", env=(own,), image="shop:2"))
     (container,) = made["spec"]["template"]["spec"]["containers"]
-    secret = {"secretKeyRef": {"name": "rollback-migrate-1", "key": "PGPASSWORD"}}
+    secret = {"secretKeyRef": {"name": "s1", "key": "PGPASSWORD"}}
     assert container["env"] == [
         {"name": "MODE", "value": "$(PGHOST)"},
         {"name": "PGHOST", "value": "db"},
@@ -93,6 +100,7 @@ def test_the_secret_goes_with_its_job() -> None:
     made = job(Site("production", image="shop:1"), template=None)
     made["metadata"]["uid"] = "u1"
     secret = make_secret(Site("production"), made, VARIABLES)
+    assert secret["metadata"]["name"] == "s1", "the next Job of the same name has a Secret of its own"
     assert secret["stringData"] == {"PGPASSWORD": "hun$ter2"}
     assert secret["metadata"]["ownerReferences"][0]["uid"] == "u1"
     own = Site("production", image="shop:1", env=({"name": "PGPASSWORD", "valueFrom": {}},))
