@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import hvac
+from hvac.exceptions import InvalidPath
 
 from tests.sandbox.cluster import Cluster
 from tests.sandbox.process import NotReady, wait_until
@@ -122,8 +123,11 @@ def _secret(endpoints: Mapping[str, Any], version: int | None = None) -> dict[st
 
 
 def vault_version(endpoints: Mapping[str, Any]) -> int:
-    """Number of the newest version of the shop's configuration."""
-    return int(_secret(endpoints)["metadata"]["version"])
+    """Number of the newest version of the shop's configuration; 0 where nothing was shipped yet."""
+    try:
+        return int(_secret(endpoints)["metadata"]["version"])
+    except InvalidPath:
+        return 0
 
 
 def _configuration(endpoints: Mapping[str, Any], version: int) -> Line:
