@@ -136,7 +136,7 @@ def test_what_the_job_is(place: Place) -> None:
     assert container["command"] == ["./migrate.sh", "down", "--env", "production", "--to-version", "41"]
     variables = {entry["name"]: entry for entry in container["env"]}
     assert variables["GREETING"]["value"] == "hello"
-    assert variables["PGPASSWORD"]["valueFrom"]["secretKeyRef"]["name"] == job["metadata"]["name"]
+    assert variables["PGPASSWORD"]["valueFrom"]["secretKeyRef"]["name"].startswith(job["metadata"]["name"])
     assert "lock_timeout" in variables["PGOPTIONS"]["value"]
     assert place.options["login_password"] not in json.dumps(job)
     assert not place.cluster.items("Pod", "app=api"), "a Service would send it customers"
