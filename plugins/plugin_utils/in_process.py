@@ -80,7 +80,7 @@ class InProcess(ActionBase):  # type: ignore[misc]
             and not self._task.async_val
             and not self._play_context.become
             and not any(self._task.environment or [])
-            and (interpreter in (None, own, OWN, *ANY) or _environment(interpreter) == _environment(own))
+            and (interpreter in (None, OWN, *ANY) or _environment(interpreter) == _environment(own))
         )
 
     def _run_here(self, task_vars: dict[str, Any]) -> dict[str, Any]:

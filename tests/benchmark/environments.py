@@ -9,7 +9,6 @@ Each environment has a namespace, a Deployment, a database and a secret of its o
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ from typing import Any
 import psycopg2
 import yaml
 
-from tests.benchmark.timing import BIN, ROOT, Sample, figures, in_turn, machine, ratio, run
+from tests.benchmark.timing import BIN, ROOT, Sample, figures, in_turn, machine, ratio, run, shell
 from tests.sandbox.cluster import Cluster
 from tests.sandbox.releases import Pipeline, Places
 from tests.sandbox.stack import read_endpoints
@@ -133,8 +132,7 @@ class Fleet:
         command = [BIN / "ansible-playbook", "-i", inventory, "playbooks/rollback.yml", "-e", "version=1.4.2"]
         options = ["-e", f"@{ROOT / 'tests/benchmark/rollback.yml'}", "-e", f"@{self.directory / 'fleet.json'}"]
         (self.directory / "fleet.json").write_text(json.dumps(self._variables()))
-        environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "ANSIBLE_NOCOLOR": "1"}
-        sample = run([*command, *options], environment, self.directory / "fleet.log")
+        sample = run([*command, *options], shell(), self.directory / "fleet.log")
         wrong = [entry.name for entry in chosen if entry.images() != {f"{IMAGE}:1.4.1"}]
         if wrong:
             raise RuntimeError(f"not rolled back: {', '.join(wrong)}")

@@ -26,13 +26,13 @@ from tests.integration.postgres.calling import call
 from tests.sandbox.postgres import PostgresServer
 
 ROWS_PER_GB = 6_500_000  # of the table below, which is 150 bytes a row
-FILL = """
-CREATE TABLE orders AS SELECT i::bigint AS id, md5(i::text) AS token, (i % 1000) AS product,
+LARGE = """
+CREATE TABLE {table} AS SELECT i::bigint AS id, md5(i::text) AS token, (i % 1000) AS product,
   timestamptz '2026-01-01' + i * interval '1 second' AS placed, (i % 97) * 1.25 AS amount,
   'note ' || md5((i / 3)::text) AS note FROM generate_series(1, {rows}) i;
-ALTER TABLE orders ADD PRIMARY KEY (id);
-CREATE TABLE items AS SELECT id, product, amount FROM orders WHERE id % 10 = 0; VACUUM ANALYZE;
+ALTER TABLE {table} ADD PRIMARY KEY (id)
 """
+ITEMS = "CREATE TABLE items AS SELECT id, product, amount FROM orders WHERE id % 10 = 0"
 BACKUPS: list[dict[str, Any]] = [
     {"compression": "none"},
     {"compression": "zstd"},
@@ -52,6 +52,11 @@ class Row:
     wall: float
     restore: float
     size: int
+
+
+def large_table(name: str, gigabytes: float) -> list[str]:
+    """The statements that make a table of about this size."""
+    return LARGE.format(table=name, rows=int(ROWS_PER_GB * gigabytes)).split(";")
 
 
 def timed(what: Callable[[], Any]) -> tuple[float, Any]:
@@ -133,7 +138,7 @@ def measured(gigabytes: float, rounds: int) -> list[list[Row]]:
         folder = Path(place)
         with PostgresServer(folder / "server", settings=["shared_buffers=256MB", "max_wal_size=4GB"]) as server:
             server.create_database("big")
-            for statement in FILL.format(rows=int(ROWS_PER_GB * gigabytes)).split(";")[:-1]:
+            for statement in (*large_table("orders", gigabytes), ITEMS, "VACUUM ANALYZE"):
                 server.execute(statement, "big")
             size = server.execute("SELECT pg_database_size('big')")[0][0]
             print(f"database {size / 1e9:.2f} GB", flush=True)

@@ -7,14 +7,14 @@ PYTHONPATH=.:collections .venv/bin/python -m tests.benchmark.rollback [ROUNDS] [
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmark.timing import BIN, ROOT, Sample, figures, in_turn, machine, ratio, run
+from tests.benchmark.postgres_backup import large_table
+from tests.benchmark.timing import BIN, ROOT, Sample, figures, in_turn, machine, ratio, run, shell
 from tests.sandbox import proof
 from tests.sandbox.__main__ import variables
 from tests.sandbox.demo import WANTED
@@ -24,13 +24,6 @@ from tests.sandbox.supervisor import down, up
 
 OPTIONS = ROOT / "tests/benchmark/rollback.yml"
 ROLLBACK = [BIN / "ansible-playbook", "playbooks/rollback.yml", "-e", "version=1.4.2", "-e", f"@{OPTIONS}"]
-ROWS_PER_GB = 6_500_000  # of the table below, which is 150 bytes a row
-LARGE = """
-CREATE TABLE ledger AS SELECT i::bigint AS id, md5(i::text) AS token, (i % 1000) AS product,
-  timestamptz '2026-01-01' + i * interval '1 second' AS placed, (i % 97) * 1.25 AS amount,
-  'note ' || md5((i / 3)::text) AS note FROM generate_series(1, {rows}) i;
-ALTER TABLE ledger ADD PRIMARY KEY (id)
-"""
 
 
 class Race:
@@ -41,8 +34,7 @@ class Race:
         self.directory, self.endpoints = directory, endpoints
         self.pipeline = Pipeline(Places.of(endpoints), lambda _line: None)
         self.log = directory / "benchmark.log"
-        path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
-        self.environment = {**os.environ, **variables(endpoints), "PATH": path, "ANSIBLE_NOCOLOR": "1"}
+        self.environment = {**shell(), **variables(endpoints)}
 
     def ours(self) -> Sample:
         """The playbook."""
@@ -88,7 +80,8 @@ class Race:
     def fill(self, gigabytes: float) -> int:
         """Make the database large; its bytes."""
         with transaction(self.pipeline.places.database) as cursor:
-            cursor.execute(LARGE.format(rows=int(ROWS_PER_GB * gigabytes)))
+            for statement in large_table("ledger", gigabytes):
+                cursor.execute(statement)
         with transaction(self.pipeline.places.database) as cursor:
             cursor.execute("SELECT pg_database_size(current_database())")
             return int(cursor.fetchone()[0])

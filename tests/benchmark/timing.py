@@ -28,6 +28,11 @@ class Sample:
     memory: int
 
 
+def shell() -> dict[str, str]:
+    """The variables of a shell in which the tools of this checkout are found first."""
+    return {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "ANSIBLE_NOCOLOR": "1"}
+
+
 def run(argv: Sequence[str | Path], environment: Mapping[str, str], log: Path) -> Sample:
     """Run a program to its end; raises RuntimeError with the end of its output if it fails."""
     began = time.monotonic()

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -39,7 +38,6 @@ class Fence:
         self._mutex = threading.Lock()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
-        self._on_loss: list[Callable[[], None]] = []
 
     def __call__(self) -> None:
         """Ask whether the lock is ours, and renew it when that is due."""
@@ -58,11 +56,6 @@ class Fence:
         """Renew it no longer."""
         self._stopped.set()
 
-    def on_loss(self, end: Callable[[], None]) -> Callable[[], None]:
-        """Have ``end`` called if the lock is lost meanwhile; gives the function that takes this back."""
-        self._on_loss.append(end)
-        return lambda: self._on_loss.remove(end)
-
     def _beat(self) -> None:
         pause = self._duration / RENEWALS
         while not self._stopped.wait(pause):
@@ -72,8 +65,6 @@ class Fence:
                     self._renew(self._demand())
             except RollbackError as error:
                 if error.details.get("lock_lost"):
-                    for end in tuple(self._on_loss):
-                        end()
                     return
                 pause = min(1.0, pause)  # the place of the lock does not answer: it is asked again, soon
 

@@ -7,6 +7,7 @@ import base64
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -136,7 +137,8 @@ def test_what_the_job_is(place: Place) -> None:
     assert container["command"] == ["./migrate.sh", "down", "--env", "production", "--to-version", "41"]
     variables = {entry["name"]: entry for entry in container["env"]}
     assert variables["GREETING"]["value"] == "hello"
-    assert variables["PGPASSWORD"]["valueFrom"]["secretKeyRef"]["name"].startswith(job["metadata"]["name"])
+    secret = variables["PGPASSWORD"]["valueFrom"]["secretKeyRef"]["name"]
+    assert re.fullmatch(rf"{job['metadata']['name']}-[0-9a-f]{{6}}", secret)
     assert "lock_timeout" in variables["PGOPTIONS"]["value"]
     assert place.options["login_password"] not in json.dumps(job)
     assert not place.cluster.items("Pod", "app=api"), "a Service would send it customers"

@@ -82,6 +82,13 @@ def operator(sandbox: Sandbox) -> Operator:
     return Operator(sandbox)
 
 
+def let_customers_in(sandbox: Sandbox) -> None:
+    """The Service as it was shipped, whatever maintenance mode an earlier test has left."""
+    cluster = sandbox.cluster
+    service = {"metadata": {"annotations": {MAINTENANCE: None}}, "spec": {"selector": {"app": "api-server"}}}
+    cluster.call("PATCH", cluster.path("Service", "api-server"), service, "application/merge-patch+json")
+
+
 @pytest.fixture(autouse=True)
 def clean(sandbox: Sandbox) -> None:
     """What a failed test may have left behind is gone: records, the lock, maintenance mode, the newer schema."""
@@ -89,8 +96,7 @@ def clean(sandbox: Sandbox) -> None:
     for item in cluster.items("ConfigMap", "app.kubernetes.io/managed-by=octalume.rollback"):
         cluster.delete("ConfigMap", item["metadata"]["name"])
     cluster.delete("Lease", "rollback-shop")
-    service = {"metadata": {"annotations": {MAINTENANCE: None}}, "spec": {"selector": {"app": "api-server"}}}
-    cluster.call("PATCH", cluster.path("Service", "api-server"), service, "application/merge-patch+json")
+    let_customers_in(sandbox)
     if sandbox.query("SELECT to_regclass('loyalty_accounts') IS NOT NULL")[0][0]:
         argv = [SHOP / "migrate.sh", "down", "--env", "sandbox", "--to-version", "41"]
         environment = {**os.environ, **owner_environment(sandbox.endpoints)}

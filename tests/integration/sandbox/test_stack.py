@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.rollback.conftest import MAINTENANCE
+from tests.integration.rollback.conftest import let_customers_in
 from tests.sandbox.fixtures import Sandbox
 from tests.sandbox.process import wait_until
 from tests.sandbox.stack import ENDPOINTS, TOOLS
@@ -104,10 +104,7 @@ def test_shipped_releases_are_seen_by_everybody(fresh_sandbox: Callable[[], Sand
 
 
 def test_rolling_update_loses_no_request(sandbox: Sandbox) -> None:
-    service = {"metadata": {"annotations": {MAINTENANCE: None}}, "spec": {"selector": {"app": "api-server"}}}
-    sandbox.cluster.call(
-        "PATCH", sandbox.cluster.path("Service", "api-server"), service, "application/merge-patch+json"
-    )
+    let_customers_in(sandbox)
     sandbox.ship("1.4.3")
     with sandbox.load(rate=30) as load:
         patch = {"spec": {"template": {"metadata": {"annotations": {"restarted": str(os.getpid())}}}}}
