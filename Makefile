@@ -83,7 +83,7 @@ requirements: setup ## Pin every distribution that requirements*.in need, with h
 audit: setup ## Look for known vulnerabilities in what is pinned
 	@uvx pip-audit==2.10.1 --strict --disable-pip --require-hashes -r requirements.txt
 
-chaos: $(TOOLS) ## Disturb rollbacks in every way for an hour, and tell how they ended
+chaos: $(TOOLS) ## Disturb rollbacks in every way for an hour or two, and tell how they ended
 	@python -m tests.chaos all
 
 build: setup ## Build the collection's tarball

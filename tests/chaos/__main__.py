@@ -72,12 +72,12 @@ def everything(given: argparse.Namespace, endpoints: Mapping[str, Any], scratch:
     say("paused holders, races, the matrix of faults, aborted rollbacks, 12,000 cases of properties")
     good = subprocess.run(words, cwd=ROOT, env=environment, check=False, timeout=1800).returncode == 0
     budget = given.budget
-    for scope, share in ((WHOLE, 0.45), (APPLICATION, 0.35)):
-        given.scope, given.budget = scope, budget * share
-        say(f"kills, scope {scope}")
-        good = kill(given, Arena(endpoints, scratch / scope, scope)) and good
-    given.budget = budget * 0.2
-    return twice(given, Arena(endpoints, scratch / "twice", APPLICATION)) and good
+    given.budget = budget * 0.7
+    say("kills of a release with migrations")
+    good = kill(given, Arena(endpoints, scratch / WHOLE, WHOLE)) and good
+    given.budget = budget * 0.3
+    say("two at once, of a release without")
+    return twice(given, Arena(endpoints, scratch / APPLICATION, APPLICATION)) and good
 
 
 def main() -> int:
@@ -99,7 +99,7 @@ def main() -> int:
     whole.set_defaults(boundaries=True, skip=0, chain=8, random=100, seed=1)
     for command in (two, whole):
         command.add_argument("--rounds", type=int, default=50)
-        command.add_argument("--budget", type=float, default=2400, help="seconds after which nothing new is begun")
+        command.add_argument("--budget", type=float, default=4200, help="seconds after which nothing new is begun")
         command.add_argument("--directory", type=Path, help="a running sandbox, instead of one of its own")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="chaos-") as scratch:
