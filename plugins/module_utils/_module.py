@@ -28,7 +28,7 @@ class RollbackError(Exception):
         self.details = details
 
 
-def _ignore(_message: str) -> None:
+def ignore(_message: str) -> None:
     """Drop a message nobody listens for."""
 
 
@@ -52,8 +52,8 @@ class Call:
     params: Mapping[str, Any]
     check_mode: bool = False
     diff: bool = False
-    warn: Callable[[str], None] = _ignore
-    progress: Callable[[str], None] = _ignore
+    warn: Callable[[str], None] = ignore
+    progress: Callable[[str], None] = ignore
     caller: str = ""
     """Who asks: ``user@host``, followed by ``/pid`` of the control process where that is known."""
     secrets: set[str] = field(default_factory=set)
@@ -77,7 +77,7 @@ VERIFIED = ("verify-ca", "verify-full")
 def insecurities(params: Mapping[str, Any]) -> list[str]:
     """What the parameters of a module leave unprotected on the wire, in sentences."""
     found = []
-    if params.get("validate_certs") is False:
+    if params.get("validate_certs") is False and "kubeconfig" not in params:  # a kubeconfig may say so too: see connect
         found.append("validate_certs is off: whoever is in between can read and change everything, logins included")
     host = str(params.get("login_host") or "")
     if "ssl_mode" in params and params["ssl_mode"] not in VERIFIED and host not in LOCAL and not host.startswith("/"):

@@ -143,7 +143,7 @@ def run(call: Call) -> dict[str, Any]:
     """Look at all of them, and write what differs."""
     params = call.params
     safe = Safe.opened(params["vault_password_file"], params["vault_id"])
-    configurations = Configurations(ApiServer(connect(params), fence=call.fence), safe)
+    configurations = Configurations(ApiServer(connect(params, call.warn), fence=call.fence), safe)
     seen = configurations.observe(configurations_from(params["configurations"]))
     found = [{**one.as_result(), "changed": one.writes} for one in seen]
     problems = [text for one in seen for text in one.problems]

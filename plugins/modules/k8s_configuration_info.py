@@ -234,7 +234,7 @@ ARGUMENTS: dict[str, Any] = {
 
 def run(call: Call) -> dict[str, Any]:
     """Answer the questions that are asked."""
-    cluster = ApiServer(connect(call.params), fence=call.fence)
+    cluster = ApiServer(connect(call.params, call.warn), fence=call.fence)
     result: dict[str, Any] = {"changed": False}
     verdicts = []
     for asked, answer in (("targets", _targets), ("configurations", _configurations)):

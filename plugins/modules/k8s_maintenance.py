@@ -139,7 +139,9 @@ ARGUMENTS: dict[str, Any] = {
 def run(call: Call) -> dict[str, Any]:
     """Decide on the switch and set it."""
     on = call.params["state"] == "present"
-    maintenance = Maintenance(ApiServer(connect(call.params), fence=call.fence), call.params, call.params["timeout"])
+    maintenance = Maintenance(
+        ApiServer(connect(call.params, call.warn), fence=call.fence), call.params, call.params["timeout"]
+    )
     switch = maintenance.set(on=on, dry_run=call.check_mode)
     return {
         "changed": bool(switch.patch),

@@ -132,7 +132,7 @@ ARGUMENTS: dict[str, Any] = {
 
 def run(call: Call) -> dict[str, Any]:
     """Ask for every right."""
-    cluster = ApiServer(connect(call.params))
+    cluster = ApiServer(connect(call.params, call.warn))
     wanted = Demand(cluster, call.params).rights()
     lacking = permissions.missing(cluster, wanted)
     return {

@@ -159,7 +159,7 @@ def run(call: Call) -> dict[str, Any]:
     """Look at all workloads."""
     params = call.params
     safe = Safe.opened(params["vault_password_file"], params["vault_id"])
-    recorder = Recorder(ApiServer(connect(params)), safe, params["elsewhere"])
+    recorder = Recorder(ApiServer(connect(params, call.warn)), safe, params["elsewhere"])
     workloads = [Workload(entry["kind"], entry["name"], entry["namespace"], ()) for entry in params["workloads"]]
     found = recorder.record(workloads)
     return {"changed": False, **found, "notes": sorted(recorder.notes)}

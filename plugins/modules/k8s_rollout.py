@@ -228,7 +228,7 @@ ARGUMENTS: dict[str, Any] = {
 def run(call: Call) -> dict[str, Any]:
     """Plan for all workloads, then change and follow them."""
     params = call.params
-    options, cluster = _options(call), ApiServer(connect(params), fence=call.fence)
+    options, cluster = _options(call), ApiServer(connect(params, call.warn), fence=call.fence)
     rollout = Rollout(cluster, options, call.progress)
     plans = rollout.plan([Workload.from_params(entry) for entry in params["workloads"]])
     for note in dict.fromkeys(note for plan in plans for note in plan.notes):

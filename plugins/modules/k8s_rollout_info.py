@@ -194,7 +194,7 @@ ARGUMENTS: dict[str, Any] = {
 def run(call: Call) -> dict[str, Any]:
     """Look at all workloads."""
     params = call.params
-    cluster = ApiServer(connect(params))
+    cluster = ApiServer(connect(params, call.warn))
     workloads = [Workload.from_params(entry) for entry in params["workloads"]]
     with ThreadPoolExecutor(max_workers=8) as pool:
         observed = list(pool.map(lambda workload: observe(cluster, workload), workloads))

@@ -311,7 +311,7 @@ def _send(call: Call, notice: Notice, channels: list[Channel]) -> list[Delivery]
     """Send it; each delivery is in the run record before the next one can be: a crash repeats none."""
 
     def remember(delivery: Delivery) -> None:
-        store = open_store(call.params, call.fence)
+        store = open_store(call.params, call.fence, call.warn)
         record = journal.current(call.params, store)
         if record:
             store.save(journal.remember(record, [delivery.id], {}))

@@ -42,6 +42,10 @@ options:
   region:
     description: Region of the bucket.
     type: str
+  timeout:
+    description: Seconds that the whole copy may take, reading it back included.
+    type: float
+    default: 3600
 requirements:
   - boto3 (Python library)
 extends_documentation_fragment:
@@ -85,6 +89,7 @@ sha256:
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.octalume.rollback.plugins.module_utils._deadline import within
 from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, RollbackError, run_module
 from ansible_collections.octalume.rollback.plugins.module_utils._postgres import archive
 from ansible_collections.octalume.rollback.plugins.module_utils._postgres.model import Manifest
@@ -101,6 +106,7 @@ ARGUMENTS: dict[str, Any] = {
         "access_key": {"type": "str", "no_log": False},
         "secret_key": {"type": "str", "no_log": True},
         "region": {"type": "str"},
+        "timeout": {"type": "float", "default": 3600},
     },
     "required_together": [["access_key", "secret_key"]],
     "supports_check_mode": True,
@@ -145,7 +151,10 @@ def run(call: Call) -> dict[str, Any]:
     place = Place(params["url"], params["endpoint_url"], params["access_key"], params["secret_key"], params["region"])
     path = Path(params["path"]).absolute()
     copy = upload if params["direction"] == "upload" else download
-    changed, manifest = copy(call, Store(place), path)
+    try:
+        changed, manifest = within(params["timeout"], lambda: copy(call, Store(place), path))
+    except TimeoutError as error:
+        raise RollbackError(f"the copy to or from {place.url} was given up: {error} (option timeout)") from None
     result: dict[str, Any] = {
         "changed": changed,
         "url": place.url,

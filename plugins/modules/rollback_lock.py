@@ -154,7 +154,7 @@ ARGUMENTS: dict[str, Any] = {
 def run(call: Call) -> dict[str, Any]:
     """Take, renew or release the lock."""
     wanted = call.params
-    latch = Latch(open_shelf(wanted, wanted), call.progress)
+    latch = Latch(open_shelf(wanted, wanted, call.warn), call.progress)
     me = wanted.get("holder") or name_of(call.caller)
     if wanted["state"] == "absent":
         return latch.release(me, call.check_mode)

@@ -199,7 +199,7 @@ ARGUMENTS: dict[str, Any] = {
 def run(call: Call) -> dict[str, Any]:
     """Load, take the next state, save."""
     wanted, now = call.params, datetime.now(UTC)
-    store = open_store(wanted, call.fence)
+    store = open_store(wanted, call.fence, call.warn)
     records = store.load()
     before = journal.unfinished(records, wanted["release"], wanted["environment"])
     if wanted["state"] == "open":

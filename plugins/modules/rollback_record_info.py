@@ -74,7 +74,7 @@ def run(call: Call) -> dict[str, Any]:
     release, environment = call.params["release"], call.params["environment"]
     records = [
         record
-        for record in open_store(call.params).load()
+        for record in open_store(call.params, warn=call.warn).load()
         if release in (None, record.release) and environment in (None, record.environment)
     ]
     records.sort(key=lambda record: record.opened_at, reverse=True)

@@ -201,7 +201,7 @@ def _alive(call: Call) -> Any:
         return str  # of nothing: always live
     login, secrets = read(call.params["kubernetes"], AUTH_ARGUMENTS, "kubernetes")
     call.secrets.update(secrets)
-    return sources.live(ApiServer(connect(login)), workloads, lambda text: _tell(call, text))
+    return sources.live(ApiServer(connect(login, call.warn)), workloads, lambda text: _tell(call, text))
 
 
 def _tell(call: Call, text: str) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import hvac
@@ -33,10 +33,12 @@ from ansible_collections.octalume.rollback.plugins.modules import (
 )
 
 from tests.chaos import wire
-from tests.chaos.wire import HANGS, REFUSED, RESET_MID_ANSWER, SAYS, SLOW, Proxy, http
+from tests.chaos.wire import DRIPS, HANGS, REFUSED, RESET_MID_ANSWER, SAYS, SLOW, Proxy, http
+from tests.sandbox.sinks import SmtpSink
 
 Params = Mapping[str, Any]
 LIMIT = 120.0  # seconds for one call, whatever happens
+MAILBOX = "shop:of today"
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,7 @@ def http_faults(expired: int) -> Iterator[Fault]:
     yield Fault("429s", SAYS, None, http(429, headers="Retry-After: 1\r\n"))
     yield Fault("429 once", SAYS, 1, http(429))
     yield Fault("slow", SLOW)
+    yield Fault("drips", DRIPS)
     yield Fault("expired credentials", SAYS, None, http(expired, '{"errors": ["permission denied"]}'))
     yield Fault("full", SAYS, None, http(507))
 
@@ -142,6 +145,8 @@ def smtp_faults() -> Iterator[Fault]:
     yield Fault("500s", SAYS, None, b"554 5.3.0 broken\r\n", greets=True)
     yield Fault("429s", SAYS, None, b"421 4.7.0 too many, come later\r\n", greets=True)
     yield Fault("slow", SLOW)
+    yield Fault("drips", DRIPS)
+    yield Fault("expired credentials", params={"password": "of yesterday"})
     yield Fault("full", SAYS, None, b"452 4.3.1 out of storage\r\n", greets=True)
 
 
@@ -160,6 +165,16 @@ class Matrix:
     def __init__(self, endpoints: Mapping[str, Any], scratch: Path) -> None:
         self.endpoints, self.scratch = endpoints, scratch
         scratch.mkdir(parents=True, exist_ok=True)
+        self.mail = SmtpSink(scratch / "mail", login=MAILBOX)  # the sandbox's own asks nobody who they are
+
+    def __enter__(self) -> Self:
+        """Start what the cells need besides the sandbox."""
+        self.mail.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """End it."""
+        self.mail.stop()
 
     def cells(self) -> Iterator[Cell]:
         """Every system under every fault that it can have."""
@@ -177,7 +192,6 @@ class Matrix:
             yield self._smtp(fault, number)
         for number, fault in enumerate(postgres_faults()):
             yield self._postgres(fault, number)
-        yield self._disk(Fault("full", params={"path": "/dev/full/shop.dump"}))
         yield self._disk(Fault("refused", params={"path": "/proc/shop.dump"}))
 
     def _kubernetes(self, fault: Fault, number: int) -> Cell:
@@ -236,12 +250,16 @@ class Matrix:
 
     def _smtp(self, fault: Fault, number: int) -> Cell:
         smtp = self.endpoints["smtp"]
-        proxy = Proxy(smtp["host"], smtp["port"])
-        way = {"type": "email", "host": "127.0.0.1", "port": proxy.port, "sender": "a@example.test"}
+        proxy = Proxy(smtp["host"], self.mail.port if fault.params else smtp["port"])
+        way: dict[str, Any] = {"type": "email", "host": "127.0.0.1", "port": proxy.port, "sender": "a@example.test"}
+        if fault.params:
+            user, _, password = MAILBOX.partition(":")
+            way |= {"username": user, "password": password, "secure": "never"}
         call = self._notice({**way, "to": ["b@example.test"]}, number)
         return Cell("SMTP", fault, call, proxy, lambda: True, f"127.0.0.1:{proxy.port}")
 
-    def _backup(self, port: int, path: Path) -> dict[str, Any]:
+    def backup(self, port: int, path: Path) -> dict[str, Any]:
+        """The parameters of a backup of the shop's database by this port."""
         postgres = self.endpoints["postgres"]
         owner = postgres["users"]["owner"]
         place = {"login_host": postgres["host"], "login_port": port, "login_db": postgres["database"]}
@@ -259,13 +277,13 @@ class Matrix:
             found = sorted(path.name for path in place.iterdir())
             return found == ["shop.dump", "shop.dump.json"] or found
 
-        wanted = self._backup(proxy.port, place / "shop.dump")
+        wanted = self.backup(proxy.port, place / "shop.dump")
         call = lambda params: ask(postgres_backup, {**wanted, **params})  # noqa: E731
         return Cell("PostgreSQL", fault, call, proxy, one, f":{proxy.port}")
 
     def _disk(self, fault: Fault) -> Cell:
         path = self.scratch / f"disk-{fault.name}.dump"
-        wanted = self._backup(self.endpoints["postgres"]["port"], path)
+        wanted = self.backup(self.endpoints["postgres"]["port"], path)
         call = lambda params: ask(postgres_backup, {**wanted, **params})  # noqa: E731
         return Cell("disk", fault, call, None, path.exists, str(Path(fault.params["path"]).parent))
 
@@ -274,10 +292,10 @@ class Matrix:
         url = urlsplit(s3["url"])
         proxy = Proxy(url.hostname or "", url.port or 0)
         backup = self.scratch / f"for-s3-{number}.dump"
-        ask(postgres_backup, self._backup(self.endpoints["postgres"]["port"], backup))
+        ask(postgres_backup, self.backup(self.endpoints["postgres"]["port"], backup))
         place = {"path": str(backup), "url": f"s3://{s3['bucket']}/chaos-{number}/{time.time()}.dump"}
         keys = {"access_key": s3["access_key"], "secret_key": s3["secret_key"]}
-        wanted = {**place, **keys, "endpoint_url": f"http://127.0.0.1:{proxy.port}"}
+        wanted = {**place, **keys, "endpoint_url": f"http://127.0.0.1:{proxy.port}", "timeout": 20}
         call = lambda params: ask(postgres_backup_copy, {**wanted, **params})  # noqa: E731
 
         def one() -> object:

@@ -17,6 +17,7 @@ CHUNK = 65536
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends RST
 
 PASS, REFUSED, HANGS, RESET_MID_ANSWER, SLOW, SAYS = "pass", "refused", "hangs", "reset", "slow", "says"
+DRIPS = "drips"  # a byte at a time, so that no limit between two bytes is ever reached
 HELD = "held"  # answers wait until the proxy lets them go
 
 
@@ -122,7 +123,11 @@ class Proxy:
                     self.gate.wait(60)
                 if mode == SLOW:
                     time.sleep(0.3)
-                client.sendall(data)
+                if mode == DRIPS:
+                    for byte in data:
+                        client.sendall(bytes((byte,)))
+                        time.sleep(0.3)
+                client.sendall(b"" if mode == DRIPS else data)
         finally:
             over.set()
             pump.join()

@@ -8,18 +8,20 @@ its dynamic client is not: that would ask the server for its whole catalogue (se
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from .._module import RollbackError
+from .._module import RollbackError, ignore
 
 kubernetes: Any
+urllib3: Any
 ws_client: Any
 try:
     import kubernetes
+    import urllib3
     from kubernetes.stream import ws_client
 except ImportError:
-    kubernetes = ws_client = None
+    kubernetes = urllib3 = ws_client = None
 
 try:
     from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
@@ -34,10 +36,11 @@ AUTH_ARGUMENTS: dict[str, Any] = dict(AUTH_ARG_SPEC)
 _one_login = threading.Lock()
 
 
-def connect(params: Mapping[str, Any]) -> Any:
+def connect(params: Mapping[str, Any], warn: Callable[[str], None] = ignore) -> Any:
     """A ``kubernetes.client.ApiClient`` for a module's parameters (only login options are looked at).
 
-    Nothing is sent yet. Raises :class:`RollbackError` when a library is missing or no login can be found.
+    Nothing is sent yet. ``warn`` is told of a server that is not verified, whoever said so. Raises
+    :class:`RollbackError` when a library is missing or no login can be found.
     """
     if kubernetes is None:
         raise RollbackError("the Python library kubernetes is not installed here; type: pip install kubernetes")
@@ -56,6 +59,9 @@ def connect(params: Mapping[str, Any]) -> Any:
             f"cannot log in to Kubernetes: {error}; set kubeconfig (or K8S_AUTH_KUBECONFIG) and check it with: "
             "kubectl --kubeconfig FILE auth whoami"
         ) from error
+    if not configuration.verify_ssl and configuration.host.startswith("https:"):
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # it does not say whose server
+        warn(f"NOT SECURE: {configuration.host} is not verified: whoever is in between can read every secret")
     client = kubernetes.client.ApiClient(configuration)
     for name, value in headers.items():
         core._set_header(client, name, value)

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import queue
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
+from .._deadline import within
 from .._module import RollbackError, unfenced
 from .adapter import open_channel, request_headers
 from .model import FIELD_MANAGER
@@ -35,6 +34,7 @@ Json = dict[str, Any]
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
+"""Seconds until an answer goes on; the whole of it may take twice as long."""
 PATIENCE = 20.0
 """Seconds for which an unreachable or overloaded server is asked again: a restart of the API server takes about ten."""
 EXEC_LIMIT = 1_000_000
@@ -198,7 +198,8 @@ class ApiServer:
         if any(name.startswith("Impersonate") for name in headers):
             raise RollbackError(f"{where}: the Python client cannot impersonate in exec; log in as the user itself")
         try:
-            return _bounded(lambda: _command_output(self._client, f"{url}?{query}", headers, timeout), timeout + 5)
+            # The websocket opens without a limit.
+            return within(timeout + 5, lambda: _command_output(self._client, f"{url}?{query}", headers, timeout))
         except (WebSocketException, OSError) as error:
             status = getattr(error, "status_code", 0) or 0
             hint = "grant create on pods/exec" if status == 403 else f"try: kubectl -n {namespace} exec {pod} -- env"
@@ -253,15 +254,19 @@ class ApiServer:
         headers = {"Accept": "application/json", **request_headers(self._client)}
         if kind:
             headers["Content-Type"] = kind
+        patience = read_timeout or self._read_timeout
         try:
-            return self._pool.request(
-                method,
-                self._base + path + ("?" + urlencode(query) if query else ""),
-                body=None if body is None else json.dumps(body),
-                headers=headers,
-                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=read_timeout or self._read_timeout),
-                retries=False,
-                preload_content=not stream,
+            return within(
+                CONNECT_TIMEOUT + 2 * patience,
+                lambda: self._pool.request(
+                    method,
+                    self._base + path + ("?" + urlencode(query) if query else ""),
+                    body=None if body is None else json.dumps(body),
+                    headers=headers,
+                    timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=patience),
+                    retries=False,
+                    preload_content=not stream,
+                ),
             )
         except (HTTPError, OSError) as error:
             raise ApiError(
@@ -288,26 +293,6 @@ def _command_output(client: Any, url: str, headers: Mapping[str, str], timeout: 
     finally:
         channel.close(timeout=1)
     return bytes(output)
-
-
-def _bounded(work: Callable[[], bytes], timeout: float) -> bytes:
-    """``work()`` in a thread that is left behind after ``timeout`` seconds: the websocket opens without a limit."""
-    outcome: queue.SimpleQueue[bytes | BaseException] = queue.SimpleQueue()
-
-    def attempt() -> None:
-        try:
-            outcome.put(work())
-        except (WebSocketException, OSError) as error:
-            outcome.put(error)
-
-    threading.Thread(target=attempt, daemon=True).start()
-    try:
-        result = outcome.get(timeout=timeout)
-    except queue.Empty:
-        raise TimeoutError from None
-    if isinstance(result, BaseException):
-        raise result
-    return result
 
 
 def _refusal(method: str, path: str, status: int, data: bytes) -> ApiError:

@@ -85,4 +85,4 @@ def place_from(call: Call) -> Place:
     call.secrets.update(str(login[name]) for name in ("api_key", "password") if login.get(name))
     fields = {name: job[name] for name in Site.__dataclass_fields__}
     site = Site(**{**fields, "env": tuple(job["env"]), "env_from": tuple(job["env_from"])})
-    return InCluster(ApiServer(connect(login)), site, call.progress)
+    return InCluster(ApiServer(connect(login, call.warn)), site, call.progress)

@@ -7,14 +7,14 @@ import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 from .._kubernetes.adapter import connect
 from .._kubernetes.client import MERGE_PATCH, ApiError, ApiServer, Cluster, path_of
-from .._module import RollbackError
+from .._module import RollbackError, ignore
 from .lock import Lease
 
 COLLECTION = "/apis/coordination.k8s.io/v1/leases"
@@ -123,8 +123,8 @@ class FileShelf:
         Path(temporary).replace(self._path)
 
 
-def open_shelf(place: Mapping[str, Any], login: Mapping[str, Any]) -> Shelf:
+def open_shelf(place: Mapping[str, Any], login: Mapping[str, Any], warn: Callable[[str], None] = ignore) -> Shelf:
     """The lock that ``name`` and ``namespace`` or ``directory`` tell; ``login`` holds the cluster's login options."""
     if place.get("directory"):
         return FileShelf(Path(place["directory"]), place["name"])
-    return ClusterShelf(ApiServer(connect(login)), place["namespace"], place["name"])
+    return ClusterShelf(ApiServer(connect(login, warn)), place["namespace"], place["name"])

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from .._kubernetes.adapter import connect
 from .._kubernetes.client import MERGE_PATCH, ApiError, ApiServer, Cluster, path_of
-from .._module import RollbackError, unfenced
+from .._module import RollbackError, ignore, unfenced
 from .record import RunRecord, object_name
 
 COLLECTION = "/api/v1/configmaps"
@@ -215,8 +215,10 @@ STORE_ARGUMENTS: dict[str, Any] = {
 """Options that choose the store, for the modules that use it; documented by the fragment ``record``."""
 
 
-def open_store(params: Mapping[str, Any], fence: Callable[[], None] = unfenced) -> Store:
-    """The store that a module's parameters choose."""
+def open_store(
+    params: Mapping[str, Any], fence: Callable[[], None] = unfenced, warn: Callable[[str], None] = ignore
+) -> Store:
+    """The store that a module's parameters choose; ``warn`` is told of a cluster that is not verified."""
     if params.get("directory"):
         return FileStore(Path(params["directory"]), fence)
-    return ConfigMapStore(ApiServer(connect(params), fence=fence), params["namespace"])
+    return ConfigMapStore(ApiServer(connect(params, warn), fence=fence), params["namespace"])

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 from urllib.parse import quote
 
+from .._deadline import within
 from .._module import RollbackError, unfenced
 from .errors import LEADERLESS, UPGRADING, Conflict, NoAnswer, VaultProblem, explain, unreachable
 from .model import Reading, Rights, Target
@@ -71,7 +72,9 @@ class Answer:
 
 
 class VaultStore:
-    """:class:`Store` over HTTP. ``timeout`` in seconds is for messages; the transport enforces it."""
+    """:class:`Store` over HTTP. The transport waits ``timeout`` seconds for an answer to go on, the store twice as long
+    for the whole of it.
+    """
 
     def __init__(
         self,
@@ -184,8 +187,10 @@ class VaultStore:
     def _send(self, method: str, path: str, body: Any = None) -> Answer:
         options = {} if body is None else {"data": canonical(body).encode()}
         try:
-            response = self.transport.request(method, path, raise_exception=False, **options)
-        except RequestException as error:
+            response = within(
+                2 * self.timeout, lambda: self.transport.request(method, path, raise_exception=False, **options)
+            )
+        except (RequestException, TimeoutError) as error:
             raise unreachable(self.url, error, self.timeout) from None
         try:
             document = json.loads(response.content, parse_float=Decimal) if response.content else {}

@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible.module_utils.basic import env_fallback, missing_required_lib
 
+from .._deadline import within
 from .._module import Call, RollbackError
 from .client import Backoff, VaultStore, passing
 from .errors import explain, unreachable
@@ -164,14 +165,16 @@ def _authenticate(call: Call, adapter: Any, client: Any) -> None:
     method = adapter.get_option("auth_method")
     authenticator = HashiVaultAuthenticator(adapter, call.warn, _ignore_deprecation)
     backoff = Backoff(client.url, _notice(call, adapter.get_option("retry_action")))
+    timeout = adapter.get_option("timeout")
     try:
         if method == "kubernetes":
-            _patiently(backoff, method, lambda: _kubernetes(call, adapter, client))
+            log_in = lambda: _kubernetes(call, adapter, client)  # noqa: E731
         else:
             authenticator.validate()
-            _patiently(backoff, method, lambda: authenticator.authenticate(client))
-    except RequestException as error:
-        raise unreachable(client.url, error, adapter.get_option("timeout")) from None
+            log_in = lambda: authenticator.authenticate(client)  # noqa: E731
+        _patiently(backoff, method, lambda: within(2 * timeout, log_in))
+    except (RequestException, TimeoutError) as error:
+        raise unreachable(client.url, error, timeout) from None
     except (ValueError, NotImplementedError, OSError) as error:
         hint = f"run `vault login -address={client.url}` or set token, VAULT_TOKEN" if method == "token" else "set them"
         raise RollbackError(f"logging in to Vault by {method}: {error}; {hint}") from None
@@ -212,8 +215,8 @@ def _revoke(call: Call, client: Any) -> None:
     if str(client.token).startswith(("b.", "hvb.")):
         return
     try:
-        client.auth.token.revoke_self()
-    except (VaultError, RequestException) as error:
+        within(2 * call.params["timeout"], client.auth.token.revoke_self)
+    except (VaultError, RequestException, TimeoutError) as error:
         call.warn(
             f"the Vault token made for this task could not be revoked ({type(error).__name__}); it ends by its TTL"
         )

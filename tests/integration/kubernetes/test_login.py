@@ -91,3 +91,25 @@ def test_no_login_at_all_is_one_clear_error(tmp_path: Path) -> None:
         connect({"kubeconfig": str(tmp_path / "gone")})
     with pytest.raises(RollbackError, match=r"cannot log in to Kubernetes"):
         connect({"kubeconfig": {"apiVersion": "v1"}, "context": "production"})
+
+
+def test_a_server_that_is_not_verified_is_told_wherever_that_is_said(
+    server: KubernetesServer, robot: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    careless = yaml.safe_load(server.kubeconfig.read_text())
+    cluster = careless["clusters"][0]["cluster"]
+    del cluster["certificate-authority-data"]
+    cluster["insecure-skip-tls-verify"] = True
+    told: list[str] = []
+
+    def warnings(params: dict[str, Any]) -> list[str]:
+        told.clear()
+        ApiServer(connect(params, told.append)).get("/version")
+        return told
+
+    assert warnings({"kubeconfig": str(server.kubeconfig)}) == []
+    wanted = [f"NOT SECURE: {server.url} is not verified: whoever is in between can read every secret"]
+    assert warnings({"kubeconfig": careless}) == wanted
+    assert warnings({**robot, "validate_certs": False}) == wanted
+    monkeypatch.setenv("K8S_AUTH_VERIFY_SSL", "false")
+    assert warnings({"host": robot["host"], "api_key": robot["api_key"]}) == wanted
