@@ -3,17 +3,17 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from .._module import RollbackError
 from . import archive
-from .client import QueryError, frozen, identifier, session
+from .client import Database, QueryError, frozen, identifier, session
 from .contents import read_tables
 from .model import Connection, Manifest, Table
 from .plan import compare_tables
@@ -21,12 +21,13 @@ from .programs import Programs, run_pipeline
 
 UNPACKED = 10  # times the size of a compressed archive must be free to unpack it
 INDEX_MEMORY = 256 * 1024  # kB, for building one index
-KEPT = 3  # times its time limit a copy is left alone: for the restore, the comparison and what is tried on it
-MARK = "scratch copy of octalume.rollback, to be dropped after "
-FORGOTTEN = """
-SELECT datname, shobj_description(oid, 'pg_database') FROM pg_database
-WHERE datname LIKE %s AND shobj_description(oid, 'pg_database') LIKE %s AND pg_get_userbyid(datdba) = current_user
+PREFIX = "octalume_scratch_"
+COPIES = """
+SELECT datname FROM pg_database WHERE datname ~ %s AND pg_get_userbyid(datdba) = current_user
 """
+# A lock that nobody waits for and that ends with the process which works on the copy, however that ends.
+BUSY = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
+STAY = "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'"
 MAINTENANCE = "postgres"  # the database to stand in while another one is created, renamed or dropped
 
 
@@ -111,19 +112,12 @@ def demand_equal(connection: Connection, manifest: Manifest, timeout: float) -> 
         )
 
 
-def _mark(copy: Connection, until: datetime) -> None:
-    """Write on the copy until when somebody may be at work on it."""
-    with session(copy.to(MAINTENANCE), statement_timeout=60) as server:
-        server.query(f"COMMENT ON DATABASE {identifier(copy.database)} IS %s", (f"{MARK}{until.isoformat()}",))
-
-
-def drop_forgotten(connection: Connection) -> None:
-    """Drop copies of this database that a killed run has left behind, once their time is over."""
-    pattern = f"{connection.database[:40]}_scratch_".replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%")
-    with session(connection.to(MAINTENANCE), statement_timeout=300) as server:
-        for name, note in server.query(FORGOTTEN, (f"{pattern}%", f"{MARK}%")):
-            if datetime.fromisoformat(note.removeprefix(MARK)) < datetime.now(UTC):
-                server.query(f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)")
+def _drop_forgotten(keeper: Database, connection: Connection) -> None:
+    """Drop copies of this database whose process was killed; one that is being worked on holds its lock."""
+    pattern = f"^{re.escape(PREFIX + connection.database[:36])}_[0-9a-f]{{8}}$"
+    for (name,) in keeper.query(COPIES, (pattern,)):
+        if keeper.query(BUSY, (name,))[0][0]:
+            keeper.query(f"DROP DATABASE IF EXISTS {identifier(str(name))} WITH (FORCE)")
 
 
 @contextmanager
@@ -131,15 +125,17 @@ def scratch_copy(
     connection: Connection, path: Path, manifest: Manifest, programs: Programs, *, jobs: int, timeout: float
 ) -> Iterator[Connection]:
     """A scratch database loaded from the archive; dropped at the end."""
-    drop_forgotten(connection)
-    copy = connection.to(f"{connection.database[:40]}_scratch_{secrets.token_hex(4)}")
-    create_database(connection, copy.database, manifest)
-    try:
-        _mark(copy, datetime.now(UTC) + timedelta(seconds=KEPT * timeout))
-        load(copy, path, manifest, programs, jobs=jobs, timeout=timeout, owners=False)
-        yield copy
-    finally:
-        drop_database(connection, copy.database)
+    with session(connection.to(MAINTENANCE), statement_timeout=300) as keeper:
+        keeper.query(STAY)
+        _drop_forgotten(keeper, connection)
+        copy = connection.to(f"{PREFIX}{connection.database[:36]}_{secrets.token_hex(4)}")
+        keeper.query(BUSY, (copy.database,))
+        create_database(connection, copy.database, manifest)
+        try:
+            load(copy, path, manifest, programs, jobs=jobs, timeout=timeout, owners=False)
+            yield copy
+        finally:
+            drop_database(connection, copy.database)
 
 
 def prove_by_restore(

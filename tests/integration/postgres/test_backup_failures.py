@@ -220,24 +220,23 @@ def test_proof_by_restore_leaves_no_database_behind(
     assert server.execute("SELECT count(*) FROM pg_database WHERE datname LIKE '%_scratch_%'") == [(0,)]
 
 
-def test_copies_that_a_killed_run_has_left_are_dropped_in_time(
+def test_copies_that_a_killed_run_has_left_are_dropped(
     login: dict[str, Any], folder: Path, server: PostgresServer, shop: str
 ) -> None:
-    mark = "scratch copy of octalume.rollback, to be dropped after"
-    for name, note in (
-        (f"{shop}_scratch_old", f"{mark} 2026-01-01T00:00:00+00:00"),
-        (f"{shop}_scratch_busy", f"{mark} 2999-01-01T00:00:00+00:00"),
-        (f"{shop}_scratch_somebodys", "my own"),
-        (f"x{shop}_scratch_old", f"{mark} 2026-01-01T00:00:00+00:00"),
-    ):
+    forgotten, busy = f"octalume_scratch_{shop}_0123abcd", f"octalume_scratch_{shop}_89ab4567"
+    others = {f"octalume_scratch_x{shop}_0123abcd", f"octalume_scratch_{shop}_mine", f"{shop}_scratch_0123abcd"}
+    somebodys = f"octalume_scratch_{shop}_ffffffff"
+    for name in (forgotten, busy, somebodys, *others):
         server.create_database(name)
-        server.execute(f"COMMENT ON DATABASE {name} IS '{note}'")
-    call(postgres_backup, **login, path=str(folder / "shop.dump"), proof="restore")
-    left = {row[0] for row in server.execute("SELECT datname FROM pg_database WHERE datname LIKE '%_scratch_%'")}
-    expected = {f"{shop}_scratch_busy", f"{shop}_scratch_somebodys", f"x{shop}_scratch_old"}
+    server.create_role(f"{shop}_somebody", "secret")
+    server.execute(f"ALTER DATABASE {somebodys} OWNER TO {shop}_somebody")
+    with server.connect() as connection, connection.cursor() as cursor:  # somebody is at work on this one
+        cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (busy,))
+        call(postgres_backup, **login, path=str(folder / "shop.dump"), proof="restore")
+        left = {row[0] for row in server.execute("SELECT datname FROM pg_database WHERE datname LIKE '%_scratch_%'")}
     for name in left:
         server.execute(f"DROP DATABASE {name}")
-    assert left == expected
+    assert left == {busy, somebodys, *others}
 
 
 def test_role_without_createdb_is_told_so(login: dict[str, Any], good: Path, server: PostgresServer, shop: str) -> None:
