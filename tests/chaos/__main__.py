@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import subprocess
 import sys
@@ -24,14 +25,17 @@ def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
 
 
-def attempt(what: str, tries: Iterable[Callable[[], Finding]], deadline: float) -> bool:
-    """Make every try that begins before ``deadline``; whether the world was always as it has to be."""
+def attempt(what: str, tries: Iterable[Callable[[], Finding]], deadline: float, enough: float = math.inf) -> bool:
+    """Try until there is nothing left, ``enough`` kills have come to something, or ``deadline`` is over.
+
+    Whether the world was always as it has to be.
+    """
     done: list[Finding] = []
-    left = 0
+    late = False
     for one in tries:
-        if time.monotonic() > deadline:
-            left += 1
-            continue
+        late = time.monotonic() > deadline
+        if late or sum(found.kills for found in done) >= enough:
+            break
         found = one()
         done.append(found)
         say(f"{'FAIL' if found.differences else 'ok  '} {found.seconds:5.1f} s, {found.kills} kills")
@@ -40,7 +44,7 @@ def attempt(what: str, tries: Iterable[Callable[[], Finding]], deadline: float) 
     good = [found for found in done if not found.differences]
     say(
         f"{what}: {sum(found.kills for found in done)} kills in {len(done)} rollbacks, of which {len(good)} ended as "
-        f"undisturbed" + (f"; {left} chains not begun for lack of time" if left else "")
+        f"undisturbed{'; no more for lack of time' if late else ''}"
     )
     return len(good) == len(done)
 
@@ -52,10 +56,8 @@ def kill(given: argparse.Namespace, arena: Arena) -> bool:
     say(f"undisturbed: {killer.seconds:.1f} s, {len(killer.tasks)} tasks; {killer.undisturbed}")
     boundaries = list(all_boundaries(killer, given.chain))[given.skip :] if given.boundaries else []
     good = attempt("killed at task boundaries", boundaries, deadline)
-    return (
-        attempt("killed at random moments", random_moments(killer, given.random, given.chain, given.seed), deadline)
-        and good
-    )
+    moments = random_moments(killer, given.chain, given.seed)
+    return attempt("killed at random moments", moments, deadline, given.random) and good
 
 
 def twice(given: argparse.Namespace, arena: Arena) -> bool:

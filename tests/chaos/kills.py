@@ -104,10 +104,9 @@ def all_boundaries(killer: Killer, length: int) -> Iterator[Callable[[], Finding
         yield lambda first=first: killer.at_boundaries(killer.tasks[first::chains])
 
 
-def random_moments(killer: Killer, count: int, length: int, seed: int) -> Iterator[Callable[[], Finding]]:
-    """``count`` moments within the time of an undisturbed run; every second kill takes the workers along."""
+def random_moments(killer: Killer, length: int, seed: int) -> Iterator[Callable[[], Finding]]:
+    """Chains of moments within the time of an undisturbed run, without end; every second kill takes the workers along."""
     chance = random.Random(seed)
-    moments = [(chance.uniform(0, killer.seconds), number % 2 == 1) for number in range(count)]
-    for first in range(0, count, length):
-        chain = sorted(moments[first : first + length])
+    while True:
+        chain = sorted((chance.uniform(0, killer.seconds), number % 2 == 1) for number in range(length))
         yield lambda chain=chain: killer.at_moments(chain)

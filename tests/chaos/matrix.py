@@ -34,6 +34,7 @@ from ansible_collections.octalume.rollback.plugins.modules import (
 
 from tests.chaos import wire
 from tests.chaos.wire import DRIPS, HANGS, REFUSED, RESET_MID_ANSWER, SAYS, SLOW, Proxy, http
+from tests.returned import seen
 from tests.sandbox.sinks import SmtpSink
 
 Params = Mapping[str, Any]
@@ -86,7 +87,14 @@ def ask(module: ModuleType, params: Params, caller: str = "dana@ops-1") -> dict[
     """Run a module as the control process does."""
     validated = ArgumentSpecValidator(module.ARGUMENTS["argument_spec"]).validate(dict(params))
     assert not validated.error_messages, validated.error_messages
-    return execute(module.run, Call(params=validated.validated_parameters, caller=caller))
+    result = execute(module.run, Call(params=validated.validated_parameters, caller=caller))
+    seen(module, result)
+    return result
+
+
+def calling(module: ModuleType, wanted: Params) -> Callable[[Params], Any]:
+    """A call of ``module`` as it is ``wanted``, but for what a fault changes."""
+    return lambda params: ask(module, {**wanted, **params})
 
 
 def attempt(cell: Cell, params: Params) -> tuple[str, bool]:
@@ -208,7 +216,7 @@ class Matrix:
 
         header = {"previous": "1.4.1", "service": "shop", "document": "P7"}
         wanted = {**login, "state": "open", "header": header}
-        call = lambda params: ask(rollback_record, {**wanted, **params})  # noqa: E731
+        call = calling(rollback_record, wanted)
         return Cell("Kubernetes", fault, call, proxy, one, "/api/v1" if fault.mode == SAYS else "Kubernetes API at")
 
     def _vault(self, fault: Fault, number: int) -> Cell:
@@ -227,7 +235,7 @@ class Matrix:
 
         secret = {"path": path, "engine_mount_point": vault["mount"], "version": 1, "current": 2}
         login = {"url": f"http://127.0.0.1:{proxy.port}", "token": vault["token"], "timeout": 5}
-        call = lambda params: ask(vault_kv2_rollback, {**login, "secrets": [secret], **params})  # noqa: E731
+        call = calling(vault_kv2_rollback, {**login, "secrets": [secret]})
         return Cell("Vault", fault, call, proxy, one, "Vault")
 
     def _prometheus(self, fault: Fault) -> Cell:
@@ -235,7 +243,7 @@ class Matrix:
         proxy = Proxy(url.hostname or "", url.port or 0)
         check = {"name": "Up", "query": "vector(1)", "expect": "< 2"}
         wanted = {"url": f"http://127.0.0.1:{proxy.port}", "checks": [check], "timeout": 5}
-        call = lambda params: ask(prometheus_threshold_info, {**wanted, **params})  # noqa: E731
+        call = calling(prometheus_threshold_info, wanted)
         return Cell("Prometheus", fault, call, proxy, lambda: True, f":{proxy.port}")
 
     def _notice(self, channel: Params, number: int) -> Callable[[Params], Any]:
@@ -253,7 +261,7 @@ class Matrix:
         proxy = Proxy(smtp["host"], self.mail.port if fault.params else smtp["port"])
         way: dict[str, Any] = {"type": "email", "host": "127.0.0.1", "port": proxy.port, "sender": "a@example.test"}
         if fault.params:
-            user, _, password = MAILBOX.partition(":")
+            user, password = MAILBOX.split(":")
             way |= {"username": user, "password": password, "secure": "never"}
         call = self._notice({**way, "to": ["b@example.test"]}, number)
         return Cell("SMTP", fault, call, proxy, lambda: True, f"127.0.0.1:{proxy.port}")
@@ -278,13 +286,13 @@ class Matrix:
             return found == ["shop.dump", "shop.dump.json"] or found
 
         wanted = self.backup(proxy.port, place / "shop.dump")
-        call = lambda params: ask(postgres_backup, {**wanted, **params})  # noqa: E731
+        call = calling(postgres_backup, wanted)
         return Cell("PostgreSQL", fault, call, proxy, one, f":{proxy.port}")
 
     def _disk(self, fault: Fault) -> Cell:
         path = self.scratch / f"disk-{fault.name}.dump"
         wanted = self.backup(self.endpoints["postgres"]["port"], path)
-        call = lambda params: ask(postgres_backup, {**wanted, **params})  # noqa: E731
+        call = calling(postgres_backup, wanted)
         return Cell("disk", fault, call, None, path.exists, str(Path(fault.params["path"]).parent))
 
     def _s3(self, fault: Fault, number: int) -> Cell:
@@ -296,7 +304,7 @@ class Matrix:
         place = {"path": str(backup), "url": f"s3://{s3['bucket']}/chaos-{number}/{time.time()}.dump"}
         keys = {"access_key": s3["access_key"], "secret_key": s3["secret_key"]}
         wanted = {**place, **keys, "endpoint_url": f"http://127.0.0.1:{proxy.port}", "timeout": 20}
-        call = lambda params: ask(postgres_backup_copy, {**wanted, **params})  # noqa: E731
+        call = calling(postgres_backup_copy, wanted)
 
         def one() -> object:
             found = call({})

@@ -114,9 +114,12 @@ def test_arguments_are_refused_in_words_before_anything_is_done(items: list[Any]
         (prometheus_threshold_info, {"url": name, "checks": [{"name": name, "query": name, "expect": number}, *items]}),
     ]
     for module, params in tried:
-        arguments = dict(module.ARGUMENTS)
-        arguments.pop("supports_check_mode")
-        validated = ArgumentSpecValidator(arguments.pop("argument_spec"), **arguments).validate(params)
+        relations = {
+            name: rule
+            for name, rule in module.ARGUMENTS.items()
+            if name not in ("argument_spec", "supports_check_mode")
+        }
+        validated = ArgumentSpecValidator(module.ARGUMENTS["argument_spec"], **relations).validate(params)
         if validated.error_messages:
             continue
         if module is vault_kv2_rollback:

@@ -139,7 +139,7 @@ def _read_request(client: socket.socket) -> None:
     data = b""
     while b"\r\n\r\n" not in data and (more := client.recv(CHUNK)):
         data += more
-    head, _, body = data.partition(b"\r\n\r\n")
+    head, _end, body = data.partition(b"\r\n\r\n")
     length = next(
         (int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")), 0
     )
