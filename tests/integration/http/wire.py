@@ -15,6 +15,8 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.octalume.rollback.plugins.module_utils._module import Call
 
+from tests.returned import seen
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -148,4 +150,6 @@ def call(
     warnings: list[str] = []
     given = validated.validated_parameters
     request = Call(given, check_mode=check_mode, diff=diff, warn=warnings.append, progress=progress)
-    return Called(module.run(request), warnings, request.secrets | validated._no_log_values)
+    result = module.run(request)
+    seen(module, result)
+    return Called(result, warnings, request.secrets | validated._no_log_values)

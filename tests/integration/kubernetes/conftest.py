@@ -31,6 +31,7 @@ from ansible_collections.octalume.rollback.plugins.modules import (
     k8s_rollout_info,
 )
 
+from tests.returned import seen
 from tests.sandbox.kubernetes.server import KubernetesServer
 
 Json = dict[str, Any]
@@ -205,6 +206,7 @@ class Namespace:
         given = validated.validated_parameters
         call = Call(given, check_mode=check, warn=self.warned.append, progress=self.told.append)
         result: Json = subject.run(call)
+        seen(subject, result)
         return result
 
     def info(self, **params: Any) -> Json:

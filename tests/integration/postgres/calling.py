@@ -9,6 +9,8 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.octalume.rollback.plugins.module_utils._module import Call
 
+from tests.returned import seen
+
 
 def call(
     module: ModuleType,
@@ -33,4 +35,5 @@ def call(
         progress=(progress if progress is not None else []).append,
     )
     result: dict[str, Any] = module.run(request)
+    seen(module, result)
     return result

@@ -22,6 +22,7 @@ from ansible_collections.octalume.rollback.plugins.modules import (
     rollback_record_info,
 )
 
+from tests.returned import seen
 from tests.sandbox.fixtures import Sandbox
 
 pytestmark = pytest.mark.sandbox
@@ -49,7 +50,9 @@ def login(sandbox: Sandbox) -> dict[str, Any]:
 def ask(sandbox: Sandbox, module: Any, caller: str = DANA, check_mode: bool = False, **params: Any) -> Any:
     """What a module answers."""
     place = {**login(sandbox), "namespace": sandbox.endpoints["namespace"]}
-    return module.run(Call(params={**place, **params}, caller=caller, check_mode=check_mode))
+    result = module.run(Call(params={**place, **params}, caller=caller, check_mode=check_mode))
+    seen(module, result)
+    return result
 
 
 def hold(sandbox: Sandbox, holder: str = DANA, **params: Any) -> Any:

@@ -19,6 +19,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.octalume.rollback.plugins.module_utils._module import Call
 from ansible_collections.octalume.rollback.plugins.modules import vault_kv2_rollback, vault_kv2_rollback_info
 
+from tests.returned import seen
+
 
 @dataclass
 class Outcome:
@@ -39,7 +41,9 @@ def run(module: ModuleType, params: dict[str, Any], check_mode: bool = False, di
     assert not validated.error_messages, validated.error_messages
     warnings: list[str] = []
     call = Call(params=validated.validated_parameters, check_mode=check_mode, diff=diff, warn=warnings.append)
-    return Outcome(module.run(call), warnings, call.secrets)
+    result = module.run(call)
+    seen(module, result)
+    return Outcome(result, warnings, call.secrets)
 
 
 @dataclass
