@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help bench setup demo sandbox sandbox-down test test-external conformance lint sanity requirements audit chaos build drills versions docs clean
+.PHONY: help bench setup demo sandbox sandbox-down test test-external conformance lint requirements audit chaos build drills versions docs clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -51,7 +51,7 @@ conformance: setup ## Compare the emulators with exchanges of real servers
 bench: $(TOOLS) ## Measure everything against the ways it is done by hand (an hour; on a quiet machine)
 	@PYTHONPATH=$(CURDIR):$(CURDIR)/collections python -m tests.benchmark
 
-lint: $(TOOLS) ## Check code, playbooks and roles
+lint: $(TOOLS) ## Check code, playbooks and roles, by ansible-test too
 	@ruff check --quiet . && ruff format --quiet --check .
 	@mypy plugins/module_utils
 	@ansible-lint -q
@@ -59,9 +59,6 @@ lint: $(TOOLS) ## Check code, playbooks and roles
 	@antsibull-changelog lint
 	@tests/sanity.sh
 	@shellcheck $$(git ls-files '*.sh') .ci/run
-
-sanity: $(TOOLS) ## Run ansible-test's sanity and unit tests
-	@tests/sanity.sh all
 
 drills: $(TOOLS) ## Break a release in ten ways, and roll it back each time
 	@molecule test --all --no-command-borders

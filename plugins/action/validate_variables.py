@@ -25,7 +25,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Fail with everything that is wrong at once."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _, arguments = self.validate_argument_spec(
+        _validated, arguments = self.validate_argument_spec(
             {
                 "entry_points": {
                     "type": "list",

@@ -52,7 +52,7 @@ def rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 def backups(found: Sequence[Sequence[Mapping[str, Any]]]) -> Iterator[tuple[str, str, str]]:
     """Backup, proof by reading and restore, against what is done by hand."""
     plain, custom = ([rows[number] for rows in found] for number in (0, 1))
-    ours = [next(row for row in rows if row["name"] == postgres_backup.DEFAULT) for rows in found]
+    ours = [row for rows in found for row in rows if row["name"] == postgres_backup.DEFAULT]
     for name, key, theirs, wanted in (
         ("backup and proof against pg_dump > file", "wall", plain, "1.2"),
         ("backup and proof against pg_dump -Fc and a read", "wall", custom, "0.3"),

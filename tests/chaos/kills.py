@@ -105,7 +105,7 @@ def all_boundaries(killer: Killer, length: int) -> Iterator[Callable[[], Finding
 
 
 def random_moments(killer: Killer, length: int, seed: int) -> Iterator[Callable[[], Finding]]:
-    """Chains of moments within the time of an undisturbed run, without end; every second kill takes the workers along."""
+    """Chains of moments within an undisturbed run, without end; every second kill takes the workers along."""
     chance = random.Random(seed)
     while True:
         chain = sorted((chance.uniform(0, killer.seconds), number % 2 == 1) for number in range(length))

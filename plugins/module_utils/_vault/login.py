@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -168,10 +169,10 @@ def _authenticate(call: Call, adapter: Any, client: Any) -> None:
     timeout = adapter.get_option("timeout")
     try:
         if method == "kubernetes":
-            log_in = lambda: _kubernetes(call, adapter, client)  # noqa: E731
+            log_in = partial(_kubernetes, call, adapter, client)
         else:
             authenticator.validate()
-            log_in = lambda: authenticator.authenticate(client)  # noqa: E731
+            log_in = partial(authenticator.authenticate, client)
         _patiently(backoff, method, lambda: within(2 * timeout, log_in))
     except (RequestException, TimeoutError) as error:
         raise unreachable(client.url, error, timeout) from None

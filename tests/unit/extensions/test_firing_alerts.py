@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-import runpy
+import importlib.util
 from collections.abc import Callable
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,13 @@ Filter = Callable[..., list[dict[str, Any]]]
 @pytest.fixture
 def passed() -> Filter:
     """The filter as ansible-rulebook loads it, remembering nothing yet."""
-    main = runpy.run_path(str(FILTER))["main"]
-    return lambda payload, **options: main({"payload": payload, "meta": {"endpoint": "x", "headers": {}}}, **options)
+    loader = SourceFileLoader("firing_alerts", str(FILTER))
+    spec = importlib.util.spec_from_loader("firing_alerts", loader)
+    assert spec
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    event = {"meta": {"endpoint": "x", "headers": {}}}
+    return lambda payload, **options: module.main({**event, "payload": payload}, **options)
 
 
 def alert(**changed: Any) -> dict[str, Any]:

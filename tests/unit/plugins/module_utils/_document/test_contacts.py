@@ -6,7 +6,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from ansible_collections.octalume.rollback.plugins.filter.on_duty import on_duty as ask
 from ansible_collections.octalume.rollback.plugins.module_utils._document.contacts import available
 from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
 
@@ -57,9 +56,3 @@ def test_business_hours_are_the_teams_own() -> None:
 def test_an_unknown_time_zone_is_an_error() -> None:
     with pytest.raises(RollbackError, match="no time zone 'Mars/Olympus'"):
         available("10:00-12:00 Mars/Olympus", MONDAY_NOON, HOURS, "UTC", critical=False)
-
-
-def test_the_filter_adds_to_the_contacts() -> None:
-    contact = {"role": "DBA", "name": "Ann Lee", "phone": "+00 2", "availability": "24/7"}
-    [found] = ask([contact], now="2026-11-23T12:00:00Z")
-    assert found == {**contact, "on_duty": True, "label": "Ann Lee (DBA), +00 2"}

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, time, timedelta
 
 import icalendar
 import pytest
-from ansible_collections.octalume.rollback.plugins.filter.working_day import working_day as ask
 from ansible_collections.octalume.rollback.plugins.module_utils._document import markdown
 from ansible_collections.octalume.rollback.plugins.module_utils._document.contacts import working_day
 from ansible_collections.octalume.rollback.plugins.module_utils._document.incident import (
@@ -46,7 +45,7 @@ def test_bars_show_when_each_stage_was(record: Json) -> None:
         blocks = incident_document({"manifest": MANIFEST, "record": record}).blocks
         [table] = [block for block in blocks if isinstance(block, Table) and block.head[0] == "Stage"]
         assert len(table.bars) == len(table.rows)
-        return {str(row[0]): bar for row, bar in zip(table.rows, table.bars, strict=True)}
+        return {str(row[0]): drawn for row, drawn in zip(table.rows, table.bars, strict=True)}
 
     found = bars(record)
     assert found["In all"] == (0.0, 1.0)
@@ -181,19 +180,6 @@ def test_the_invitation_is_read_back_by_a_calendar(record: Json) -> None:
     assert str(event["organizer"]) == "mailto:sre@example.com"
     assert all(len(line) <= 75 for line in raw.split(b"\r\n"))
     assert raw == invitation(record, start, 45, "sre@example.com", ["a@example.com", "b@example.com"], "/srv/report.md")
-
-
-@pytest.mark.parametrize(
-    ("start", "days", "expected"),
-    [
-        ("2026-11-23T19:23:20Z", 2, "2026-11-25T10:00:00+00:00"),
-        ("2026-11-26T19:23:20Z", 2, "2026-11-30T10:00:00+00:00"),
-        ("2026-11-28T01:00:00Z", 1, "2026-11-30T10:00:00+00:00"),
-        ("2026-11-28T01:00:00Z", 0, "2026-11-30T10:00:00+00:00"),
-    ],
-)
-def test_the_post_mortem_is_on_a_working_day(start: str, days: int, expected: str) -> None:
-    assert ask(start, days) == expected
 
 
 def test_the_time_of_the_post_mortem_is_local() -> None:

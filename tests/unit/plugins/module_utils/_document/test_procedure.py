@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.octalume.rollback.plugins.lookup.overrides import overridden
 from ansible_collections.octalume.rollback.plugins.module_utils._document.procedure import (
     Change,
     learnt,
@@ -144,14 +143,3 @@ def test_the_patch_is_part_of_the_evidence(repository: Path, record: Json, tmp_p
     assert "| plan_time_to_restore | - | 33 | seconds, as measured |" in text
     assert f"git apply {patch}" in text
     apply(repository, patch.read_text())
-
-
-def test_secrets_and_other_variables_are_not_proposed() -> None:
-    given = {
-        "application_timeout": 9,
-        "database_connections": {"shop": {"login_password": "s3cret"}},
-        "database_token": "s3cret",
-        "version": "1.4.2",
-        "database_once": 1,
-    }
-    assert overridden(given, ["application_", "database_"], ["database_once"]) == {"application_timeout": 9}
