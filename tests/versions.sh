@@ -6,6 +6,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+if command -v pyenv > /dev/null; then
+  PYENV_VERSION=$(pyenv versions --bare | paste -sd :)
+  export PYENV_VERSION # every interpreter it has by its own name
+fi
 if [ $# -eq 0 ]; then
   for pair in "3.11 2.18" "3.12 2.19" "3.13 2.20"; do
     read -r python core <<< "$pair"

@@ -41,6 +41,11 @@ options:
     type: str
     choices: [started, completed, failed, aborted, invited]
     required: true
+  reason:
+    description:
+      - What tells this notice from an earlier one of the same O(id) and O(event). A rollback that fails again for
+        another reason is told again, and one that fails again for the same reason is not.
+    type: str
   subject:
     description: Subject or heading; line breaks become spaces.
     type: str
@@ -248,6 +253,7 @@ ARGUMENTS: dict[str, Any] = {
         "lock": LOCK,
         "id": {"type": "str", "required": True},
         "event": {"type": "str", "required": True, "choices": list(EVENTS)},
+        "reason": {"type": "str"},
         "subject": {"type": "str", "required": True},
         "body": {"type": "str", "required": True},
         "fields": {"type": "dict"},
@@ -277,7 +283,8 @@ def run(call: Call) -> dict[str, Any]:
     params = call.params
     for entry in params["channels"]:
         call.secrets.update(secret_headers(entry["headers"]))
-    notice = Notice(params["id"], params["event"], params["subject"], params["body"], params["fields"] or {})
+    said = (params[name] for name in ("id", "event", "subject", "body"))
+    notice = Notice(*said, fields=params["fields"] or {}, reason=params["reason"] or "")
     channels = read_channels(params["channels"], params["timeout"])
     before = [*params["sent"], *_remembered(call)]
     wanted = unsent(notice, channels, before)

@@ -242,7 +242,7 @@ def _notices(record: Data) -> list[Block]:
         sent[place] = Mark(words.text_of(item.get("message")), MISSING, "not taken")
     for notice in record.get("notices") or ():
         event, _unused, channel = str(notice).removeprefix(f"{record['id']}:").partition("@")
-        sent[event, channel] = "sent"
+        sent[event.partition(":")[0], channel] = "sent"  # the same event may be told for several reasons
     rows = tuple((event, channel, state) for (event, channel), state in sent.items())
     told: list[Block] = [Table(("Notice", "Channel", "Outcome"), rows)] if rows else [Paragraph("None.")]
     return [Heading("Notices sent"), *told]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -13,18 +14,23 @@ EVENTS = ("started", "completed", "failed", "aborted", "invited")
 
 @dataclass(frozen=True)
 class Notice:
-    """What is told: ``id`` is the same for all notices of one rollback, ``fields`` are facts for machines."""
+    """What is told: ``id`` is the same for all notices of one rollback, ``fields`` are facts for machines.
+
+    Of one ``event`` people are told once for each ``reason``.
+    """
 
     id: str
     event: str
     subject: str
     body: str
     fields: Mapping[str, object] = field(default_factory=dict)
+    reason: str = ""
 
     @property
     def key(self) -> str:
         """Names this one notice, wherever it goes."""
-        return f"{self.id}:{self.event}"
+        why = f":{hashlib.sha256(self.reason.encode()).hexdigest()[:8]}" if self.reason else ""
+        return f"{self.id}:{self.event}{why}"
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,17 @@ def tell(*channels: dict[str, Any], check_mode: bool = False, **options: Any) ->
     return call(notice, check_mode=check_mode, diff=check_mode, channels=list(channels), **given)
 
 
+def test_a_rollback_that_fails_for_another_reason_is_told_again(hooks: WebhookSink) -> None:
+    channel = {"type": "webhook", "url": f"{hooks.url}/any"}
+    sent: list[str] = []
+    told = []
+    for reason in ("no space left", "no space left", "the schema differs", "no space left"):
+        result = tell(channel, event="failed", reason=reason, sent=sent)
+        sent = result["sent"]
+        told.append(result["changed"])
+    assert told == [True, False, True, False]
+
+
 def test_everybody_gets_the_notice_once(smtp: SmtpSink, hooks: WebhookSink) -> None:
     channels = (
         email(smtp.port, cc=["b@example.com"]),

@@ -34,7 +34,7 @@ DOCUMENT = {
         (
             {"database_backup_directory": "/backups", "database_timeout": "soon"},
             set(),
-            ["argument 'database_timeout' is of type str and we were unable to convert to float"],
+            ["we were unable to convert to float"],
         ),
         (
             {"database_backup_directory": "/backups", "database_proof": "hope"},
