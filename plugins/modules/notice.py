@@ -237,7 +237,13 @@ from ansible_collections.octalume.rollback.plugins.module_utils._http.verdict im
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.adapter import AUTH_ARGUMENTS
 from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, RollbackError, run_module
 from ansible_collections.octalume.rollback.plugins.module_utils._notice.client import deliver
-from ansible_collections.octalume.rollback.plugins.module_utils._notice.model import EVENTS, Channel, Delivery, Notice
+from ansible_collections.octalume.rollback.plugins.module_utils._notice.model import (
+    EVENTS,
+    FAILED,
+    Channel,
+    Delivery,
+    Notice,
+)
 from ansible_collections.octalume.rollback.plugins.module_utils._notice.options import (
     CHANNEL_OPTIONS,
     CHANNEL_RELATIONS,
@@ -286,9 +292,12 @@ def run(call: Call) -> dict[str, Any]:
     said = (params[name] for name in ("id", "event", "subject", "body"))
     notice = Notice(*said, fields=params["fields"] or {}, reason=params["reason"] or "")
     channels = read_channels(params["channels"], params["timeout"])
-    before = [*params["sent"], *_remembered(call)]
+    remembered = _remembered(call, notice)
+    before = [*params["sent"], *(remembered or ())]
     wanted = unsent(notice, channels, before)
-    made = [_planned(notice, channel) for channel in wanted] if call.check_mode else _send(call, notice, wanted)
+    made = [_planned(notice, channel) for channel in wanted]
+    if not call.check_mode:
+        made = _send(call, notice, wanted, alone=remembered is None)
     by_channel = {delivery.channel: delivery for delivery in made}
     deliveries = [by_channel.get(channel.name) or _before(notice, channel) for channel in channels]
     left = [delivery.id for delivery in deliveries if delivery.sent]
@@ -308,14 +317,28 @@ def run(call: Call) -> dict[str, Any]:
     return result
 
 
-def _remembered(call: Call) -> tuple[str, ...]:
-    """Notices that the run record knows, if there is one."""
-    record = journal.current(call.params, open_store(call.params)) if call.params["release"] else None
+def _remembered(call: Call, notice: Notice) -> tuple[str, ...] | None:
+    """Notices that the run record knows, if there is one; None where it cannot be read, and people have to be told.
+
+    What has failed may be the place of the record and of the lock itself.
+    """
+    if not call.params["release"]:
+        return ()
+    try:
+        record = journal.current(call.params, open_store(call.params))
+    except RollbackError as error:
+        if notice.event != FAILED:
+            raise
+        call.warn(f"the run record cannot be read, so people may be told twice: {error.message}")
+        return None
     return record.notices if record else ()
 
 
-def _send(call: Call, notice: Notice, channels: list[Channel]) -> list[Delivery]:
-    """Send it; each delivery is in the run record before the next one can be: a crash repeats none."""
+def _send(call: Call, notice: Notice, channels: list[Channel], *, alone: bool) -> list[Delivery]:
+    """Send it; each delivery is in the run record before the next one can be: a crash repeats none.
+
+    ``alone``: neither the record nor the lock can be asked.
+    """
 
     def remember(delivery: Delivery) -> None:
         store = open_store(call.params, call.fence, call.warn)
@@ -323,6 +346,8 @@ def _send(call: Call, notice: Notice, channels: list[Channel]) -> list[Delivery]
         if record:
             store.save(journal.remember(record, [delivery.id], {}))
 
+    if alone:
+        return deliver(notice, channels)
     if channels:
         call.fence()
     return deliver(notice, channels, remember) if call.params["release"] else deliver(notice, channels)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``python -m tests.chaos kill|twice|all``: disturbs rollbacks in a sandbox for a bounded time, and tells figures."""
+"""``python -m tests.chaos kill|twice|cut|all``: disturbs rollbacks in a sandbox for a bounded time; tells figures."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.arena import APPLICATION, ROOT, WHOLE, Arena
+from tests.chaos.cut import cuts
 from tests.chaos.kills import Finding, Killer, all_boundaries, random_moments
 from tests.chaos.twice import both
 from tests.sandbox.supervisor import down, up
@@ -67,6 +68,11 @@ def twice(given: argparse.Namespace, arena: Arena) -> bool:
     return attempt("two at once", (lambda: both(killer, arena) for _round in range(given.rounds)), deadline)
 
 
+def cut(given: argparse.Namespace, arena: Arena) -> bool:
+    """The wire to each outside system, in the middle of a rollback."""
+    return attempt("cut off in the middle", cuts(Killer(arena)), time.monotonic() + given.budget)
+
+
 def everything(given: argparse.Namespace, endpoints: Mapping[str, Any], scratch: Path) -> bool:
     """What `make chaos` does, in slices of the budget."""
     words = [sys.executable, "-m", "pytest", "--quiet", "--numprocesses", "0", "--timeout", "1200", "tests/chaos"]
@@ -74,6 +80,8 @@ def everything(given: argparse.Namespace, endpoints: Mapping[str, Any], scratch:
     say("paused holders, races, the matrix of faults, aborted rollbacks, 12,000 cases of properties")
     good = subprocess.run(words, cwd=ROOT, env=environment, check=False, timeout=1800).returncode == 0
     budget = given.budget
+    say("wires that break in the middle")
+    good = cut(given, Arena(endpoints, scratch / "cut", WHOLE)) and good
     given.budget = budget * 0.7
     say("kills of a release with migrations")
     good = kill(given, Arena(endpoints, scratch / WHOLE, WHOLE)) and good
@@ -97,10 +105,13 @@ def main() -> int:
     one.add_argument("--directory", type=Path, help="a running sandbox, instead of one of its own")
     two = commands.add_parser("twice", help="start rollbacks twice at once")
     two.add_argument("--scope", choices=[WHOLE, APPLICATION], default=APPLICATION)
+    broken = commands.add_parser("cut", help="break the wires of rollbacks and finish them")
+    broken.add_argument("--scope", choices=[WHOLE], default=WHOLE)
     whole = commands.add_parser("all", help="all of it")
     whole.set_defaults(boundaries=True, skip=0, chain=8, random=100, seed=1)
     for command in (two, whole):
         command.add_argument("--rounds", type=int, default=50)
+    for command in (two, broken, whole):
         command.add_argument("--budget", type=float, default=4200, help="seconds after which nothing new is begun")
         command.add_argument("--directory", type=Path, help="a running sandbox, instead of one of its own")
     given = parser.parse_args()
@@ -112,7 +123,9 @@ def main() -> int:
             if given.command == "all":
                 good = everything(given, endpoints, runs)
             else:
-                good = {"kill": kill, "twice": twice}[given.command](given, Arena(endpoints, runs, given.scope))
+                good = {"kill": kill, "twice": twice, "cut": cut}[given.command](
+                    given, Arena(endpoints, runs, given.scope)
+                )
         finally:
             if given.directory is None:
                 down(directory)

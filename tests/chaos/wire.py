@@ -24,8 +24,8 @@ HELD = "held"  # answers wait until the proxy lets them go
 class Proxy:
     """Listens on a port of its own, in front of a server. ``mode`` holds for connections and answers from then on.
 
-    ``certificate`` (a PEM file with its key) ends TLS here and begins it anew, so that answers can be given in the
-    server's place. After ``times`` faults it lets everything pass; None: it never does.
+    ``certificate`` (a PEM file with its key) lets it speak TLS where it answers in the server's place. After ``times``
+    faults it lets everything pass; None: it never does.
     """
 
     def __init__(self, host: str, port: int, certificate: Path | None = None) -> None:
@@ -81,7 +81,7 @@ class Proxy:
                 while client.recv(CHUNK):
                     pass
                 return
-            self._open.add(secured := self._secured(client))
+            self._open.add(secured := self._secured(client) if mode == SAYS else client)
             try:
                 self._talk(secured, mode)
             finally:
@@ -107,10 +107,6 @@ class Proxy:
             client.sendall(self.answer)
             return
         server = socket.create_connection(self.target, timeout=60)
-        if self._certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            server = context.wrap_socket(server)
         over = threading.Event()
         pump = threading.Thread(target=_pump, args=(client, server, over), daemon=True)
         pump.start()
@@ -151,8 +147,7 @@ def _pump(source: socket.socket, sink: socket.socket, over: threading.Event) -> 
     """Hand on until one side ends or it is ``over``: whoever waits in recv would keep a closed connection open."""
     with contextlib.suppress(OSError, ValueError):
         while not over.is_set():
-            waiting = isinstance(source, ssl.SSLSocket) and source.pending()
-            if waiting or select.select([source], [], [], 0.05)[0]:
+            if select.select([source], [], [], 0.05)[0]:
                 if not (data := source.recv(CHUNK)):
                     break
                 sink.sendall(data)

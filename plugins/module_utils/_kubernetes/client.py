@@ -304,5 +304,5 @@ def _refusal(method: str, path: str, status: int, data: bytes) -> ApiError:
     hint = {
         401: "; the login is not valid (any more): kubectl auth whoami",
         403: "; grant docs/policies/kubernetes-rollback.yml; k8s_permissions_info names what is missing",
-    }.get(status, "")
+    }.get(status, "; the Kubernetes API is in trouble: kubectl get --raw /readyz" if status >= 500 else "")
     return ApiError(f"{method} {path}: {status} {message or reason}{hint}", status, reason)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from .._http.verdict import Verdict
 
-EVENTS = ("started", "completed", "failed", "aborted", "invited")
+FAILED = "failed"
+EVENTS = ("started", "completed", FAILED, "aborted", "invited")
 
 
 @dataclass(frozen=True)
