@@ -142,6 +142,22 @@ summary:
       description: Longest time to restore, without drills.
       type: float
       sample: 61.5
+    rollback_proven_days_ago:
+      description: Days since a rollback last ended well.
+      type: int
+      sample: 41
+    drill_median:
+      description: Median time to restore of drills.
+      type: float
+      sample: 28.4
+    drill_worst:
+      description: Longest time to restore of drills.
+      type: float
+      sample: 33.9
+    drill_proven_days_ago:
+      description: Days since a drill last ended well.
+      type: int
+      sample: 3
     proven_days_ago:
       description: Days since a rollback or drill last ended well.
       type: int

@@ -120,6 +120,26 @@ record:
       description: Name of the record.
       type: str
       sample: 1.4.2-20261123t181500z
+    release:
+      description: The release that is rolled back.
+      type: str
+      sample: 1.4.2
+    previous:
+      description: The release that is gone back to.
+      type: str
+      sample: 1.4.1
+    service:
+      description: The service, as the manifest names it.
+      type: str
+      sample: shop
+    document:
+      description: The rollback document, as the manifest names it.
+      type: str
+      sample: P7-ROLLBACK-142
+    environment:
+      description: Where it is rolled back.
+      type: str
+      sample: eu-west
     status:
       description: V(running), V(completed), V(failed) or V(aborted).
       type: str
@@ -128,6 +148,17 @@ record:
       description: When the rollback began, in UTC.
       type: str
       sample: "2026-11-23T18:15:00.000Z"
+    opened_by:
+      description: Who ran it first.
+      type: str
+      sample: anna@control-1
+    closed_at:
+      description: When it ended, in UTC; null while it is under way.
+      type: str
+      sample: "2026-11-23T18:15:32.125Z"
+    decision:
+      description: The decision of the run that began it.
+      type: dict
     steps:
       description: The steps with C(name), C(status), C(started_at), C(ended_at) and C(details).
       type: list
@@ -136,6 +167,9 @@ record:
       description: Identifiers of the notices that went out.
       type: list
       elements: str
+    facts:
+      description: All of O(facts) that were written down.
+      type: dict
 pruned:
   description: Identifiers of the records that were deleted.
   returned: success

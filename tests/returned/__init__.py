@@ -19,12 +19,15 @@ import yaml
 
 FOLDER = "OCTALUME_RETURNED"  # the variable that names the folder shapes are kept in; unset: nothing is kept
 HERE = Path(__file__).parent
-# What Ansible itself knows or adds, and what a task that failed was told.
+# What Ansible itself knows or adds to a result, to one of an asynchronous task, and to one of a loop.
 COMMON = {
-    "changed", "failed", "msg", "diff", "warnings", "deprecations", "exception", "invocation", "attempts", "retries",
-    "skipped", "skip_reason", "false_condition", "ansible_facts", "censored", "failed_when_result",
-    "failed_when_suppressed_exception",
-}  # fmt: skip
+    *("changed", "failed", "msg", "diff", "warnings", "deprecations", "exception", "invocation", "attempts", "retries"),
+    *("skipped", "skip_reason", "false_condition", "ansible_facts", "censored"),
+    *("ansible_job_id", "started", "finished", "results_file", "stdout", "stdout_lines", "stderr", "stderr_lines"),
+}
+LOOP = ("ansible_loop_var", "ansible_index_var")  # each holds the name of a variable that the result holds as well
+# Whoever finds one of these cannot tell a success from a failure.
+UNCERTAIN = {"skipped", "censored", "failed_when_result"}
 PROMISED = ("always", "success")
 TYPES: Mapping[str, tuple[str, ...]] = {
     "str": ("str",), "path": ("str",), "int": ("int",), "float": ("float", "int"), "bool": ("bool",), "dict": ("dict",),
@@ -55,12 +58,13 @@ def shape_of(value: Any) -> Any:
 
 
 def seen(module: ModuleType | str, result: Mapping[str, Any]) -> None:
-    """Keep the shape of a result, unless the task failed, was skipped or keeps silent."""
+    """Keep the shape of a result, unless the task failed, was skipped, keeps silent or goes on in the background."""
     folder = os.environ.get(FOLDER)
-    if not folder or any(result.get(key) for key in ("failed", "skipped", "censored")):
+    if not folder or result.get("failed") or result.keys() & UNCERTAIN or result.get("finished") == 0:
         return
     name = (module if isinstance(module, str) else module.__name__).rpartition(".")[2]
-    own = {key: value for key, value in result.items() if key not in COMMON and not key.startswith("_ansible")}
+    added = {*COMMON, *LOOP, *(result[key] for key in LOOP if key in result)}
+    own = {key: value for key, value in result.items() if key not in added and not key.startswith("_ansible")}
     with (Path(folder) / f"{os.getpid()}.jsonl").open("a") as file:
         file.write(json.dumps([name, shape_of(own)], sort_keys=True) + "\n")
 
