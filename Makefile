@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help bench setup demo sandbox sandbox-down test test-external conformance lint requirements audit chaos build drills versions docs clean
+.PHONY: help bench setup demo sandbox sandbox-down test test-external conformance lint requirements audit chaos build drills versions docs picture clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -68,6 +68,9 @@ versions: $(TOOLS) ## Run the unit tests with every Python and ansible-core that
 
 docs: $(TOOLS) ## Build the documentation's site in .cache/docs/html
 	@docs/build.sh
+
+picture: setup ## Draw the picture of an incident report that the README shows
+	@PYTHONPATH=.:collections python -m tests.example_pages --picture
 
 requirements: setup ## Pin every distribution that requirements*.in need, with hashes
 	@for name in requirements requirements-dev; do \

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlparse
 
 import pytest
 
+from tests import example_pages
 from tests.integration.document.browser import Browser
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -47,6 +48,11 @@ def test_its_links_lead_somewhere(page: str) -> None:
         assert path.exists(), f"{page}: {link}"
         if anchor and path.suffix == ".md":
             assert anchor in anchors(path.resolve()), f"{page}: {link}"
+
+
+def test_the_picture_of_the_report_is_drawn_as_reports_are() -> None:
+    drawn = example_pages.picture(example_pages.pages()["incident.html"])
+    assert example_pages.PICTURE.read_text() == drawn, "draw it again: make picture"
 
 
 class Links(HTMLParser):
@@ -96,6 +102,12 @@ def test_every_page_of_the_site_leads_somewhere(site: Path) -> None:
             assert path.exists(), f"{page.relative_to(site)}: {target}"
             if asked.fragment and path in known:
                 assert unquote(asked.fragment) in known[path].names, f"{page.relative_to(site)}: {target}"
+
+
+def test_a_browser_shows_the_picture(browser: Browser) -> None:
+    seen = browser.show(example_pages.PICTURE, 1200, "document.querySelector('h1').getBoundingClientRect().width")
+    assert seen.found > 0
+    assert (seen.complaints, seen.requests) == ([], [example_pages.PICTURE.as_uri()])
 
 
 @pytest.mark.parametrize(
