@@ -23,8 +23,9 @@ from .observe import observe
 SECRETS = "/api/v1/secrets"
 PASS, FAIL, ERROR = "pass", "fail", "error"
 EXEC_TIMEOUT = 20.0
-POLL = 1.0
-"""Seconds between two looks while waiting: neither a Secret's consumer nor an environment can be watched."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
+"""Seconds between two looks while waiting, longer every time: an environment cannot be watched, and an operator that
+copies secrets follows at once or after half a minute."""
 
 
 @dataclass(frozen=True)
@@ -105,15 +106,17 @@ class Checker:
 
     def check(self, targets: Sequence[Target], timeout: float) -> Json:
         """``{verdict, targets}``; looks once if ``timeout`` is 0."""
-        deadline = time.monotonic() + timeout
+        deadline, pause = time.monotonic() + timeout, FIRST_PAUSE
         while True:
             with ThreadPoolExecutor(max_workers=8) as pool:
                 entries = list(pool.map(self._look, targets))
             verdicts = {entry["verdict"] for entry in entries}
             verdict = next((one for one in (ERROR, FAIL) if one in verdicts), PASS)
-            if verdict == PASS or time.monotonic() + POLL > deadline:
+            left = deadline - time.monotonic()
+            if verdict == PASS or left <= 0:
                 return {"verdict": verdict, "targets": entries}
-            time.sleep(POLL)
+            time.sleep(min(pause, left))
+            pause = min(pause * 1.5, LONGEST_PAUSE)
 
     def _look(self, target: Target) -> Json:
         try:

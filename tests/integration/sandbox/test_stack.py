@@ -181,7 +181,11 @@ def test_sandboxes_side_by_side_end_without_a_trace(fresh_sandbox: Callable[[], 
 def test_interrupted_start_leaves_nothing(tmp_path: Path) -> None:
     directory = tmp_path / "stack"
     argv = [sys.executable, "-m", "tests.sandbox", "up"]
-    start = subprocess.Popen(argv, cwd=ROOT, env={**os.environ, "SANDBOX_DIR": str(directory)}, stderr=subprocess.PIPE)
+    start = subprocess.Popen(
+        argv, cwd=ROOT, env={**os.environ, "SANDBOX_DIR": str(directory)}, stderr=subprocess.PIPE,
+        # A suite that was started in the background ignores it, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     wait_until((directory / "postgres").exists, 20, "the first servers")
     start.send_signal(signal.SIGINT)
     assert start.wait(60) == 130
