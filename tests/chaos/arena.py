@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ import hvac
 from tests.sandbox import proof
 from tests.sandbox.cluster import Cluster
 from tests.sandbox.load import Load
+from tests.sandbox.process import kill_tree
 from tests.sandbox.releases import CONFIGURATION_OF, SHOP, Pipeline, Places, owner_environment, transaction
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -240,28 +240,3 @@ class Arena:
     def _copies(self) -> list[str]:
         answer = self._s3().list_objects_v2(Bucket=self.endpoints["s3"]["bucket"])
         return [item["Key"] for item in answer.get("Contents", [])]
-
-
-def descendants(pid: int) -> list[int]:
-    """Process ids of everything that ``pid`` has started and that still runs."""
-    children: dict[int, list[int]] = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(path.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-        children.setdefault(parent, []).append(int(path.parent.name))
-    found, waiting = [], [pid]
-    while waiting:
-        waiting += (more := children.get(waiting.pop(), []))
-        found += more
-    return found
-
-
-def kill_tree(pid: int) -> None:
-    """End a process and all it has started, as a machine does that loses its power."""
-    for one in [pid, *descendants(pid)]:
-        try:
-            os.kill(one, signal.SIGKILL)
-        except ProcessLookupError:
-            continue

@@ -14,7 +14,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tests.chaos.arena import Arena, Run, kill_tree
+from tests.chaos.arena import Arena, Run
+from tests.sandbox.process import kill_tree
 
 
 @dataclass(frozen=True)

@@ -111,3 +111,28 @@ class Process:
         except subprocess.TimeoutExpired:
             self.child.kill()
             self.child.wait(timeout)
+
+
+def descendants(pid: int) -> list[int]:
+    """Process ids of everything that ``pid`` has started and that still runs."""
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(path.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        children.setdefault(parent, []).append(int(path.parent.name))
+    found, waiting = [], [pid]
+    while waiting:
+        waiting += (more := children.get(waiting.pop(), []))
+        found += more
+    return found
+
+
+def kill_tree(pid: int) -> None:
+    """End a process and all it has started, as a machine does that loses its power."""
+    for one in [pid, *descendants(pid)]:
+        try:
+            os.kill(one, signal.SIGKILL)
+        except ProcessLookupError:
+            continue

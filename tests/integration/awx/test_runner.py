@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from tests.integration.rollback.conftest import clean, operator
 from tests.sandbox import proof
 from tests.sandbox.demo import WANTED
 from tests.sandbox.fixtures import Sandbox
-from tests.sandbox.process import wait_until
+from tests.sandbox.process import kill_tree, wait_until
 
 __all__ = ["clean", "operator"]
 pytestmark = pytest.mark.sandbox
@@ -90,7 +89,7 @@ class Job:
     def kill(self) -> None:
         """As a node that is lost: nothing of it gets to say anything."""
         assert self.process is not None
-        os.killpg(self.process.pid, signal.SIGKILL)
+        kill_tree(self.process.pid)
         self.process.wait(10)
 
     @property

@@ -188,9 +188,12 @@ def test_interrupted_start_leaves_nothing(tmp_path: Path) -> None:
     )  # fmt: skip
     wait_until((directory / "postgres").exists, 20, "the first servers")
     start.send_signal(signal.SIGINT)
-    assert start.wait(60) == 130
-    assert start.communicate()[1] == b""
-    assert left(directory) == []
+    try:
+        assert start.wait(60) == 130
+        assert start.communicate()[1] == b""
+        assert left(directory) == []
+    finally:
+        down(directory)
 
 
 def test_missing_tool_is_one_line_that_installs_it(tmp_path: Path) -> None:
