@@ -29,7 +29,7 @@ TOPS = {
     *("playbooks", "plugins", "roles"),
 }
 __all__ = ["clean"]
-TEXT = {".md", ".py", ".yml", ".yaml", ".json", ".j2", ".hcl", ".txt", ""}
+TEXT = {".md", ".py", ".yml", ".yaml", ".json", ".j2", ".hcl", ".txt", ".svg", ""}
 DECIDED = ("-e", "condition=critical_bug", "-e", 'decided_by="Deployment Lead: Ann Lee"', "-e", "reason=installed")
 
 
