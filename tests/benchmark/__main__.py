@@ -44,6 +44,9 @@ def rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     yield f"{ENVIRONMENTS} environments", f"{many['wall_seconds']} s, CPU {many['cpu_seconds']} s", ""
     yield "CPU of each of them against one", spread(fleet["cpu_of_each_against_one"]), "at most 1.1"
     yield f"{DEPLOYMENTS} deployments against one, wall", spread(fleet["deployments_against_one"]), "about 1"
+    more = fleet["seconds_more_for_deployments"]
+    figure = f"{more['octalume.rollback']} s more; kubectl {more['kubectl']} s"
+    yield f"{DEPLOYMENTS} deployments instead of one", figure, "what the cluster takes"
     yield from backups(found["backup"])
     for name, figures in found["checks"].items():
         yield f"{CHECKS} checks, {name}", f"{figures['wall_seconds']} s, {figures['queries']} queries", "at most 2 s"

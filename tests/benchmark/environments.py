@@ -9,6 +9,7 @@ Each environment has a namespace, a Deployment, a database and a secret of its o
 from __future__ import annotations
 
 import json
+import statistics
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -26,6 +27,15 @@ from tests.sandbox.stack import read_endpoints
 from tests.sandbox.supervisor import down, up
 
 IMAGE = "shop/worker"
+# Every Deployment of a namespace down and up again, and nothing else: what of the time is the cluster's own.
+DOWN_AND_UP = """
+set -e
+kube() { kubectl --namespace "$0" "$@"; }
+kube scale deployment --all --replicas 0
+kube wait pod --all --for delete --timeout 120s || true
+kube scale deployment --all --replicas 1
+kube wait deployment --all --for condition=Available --timeout 120s
+"""
 SCHEMA = {"1.4.1": 41, "1.4.2": 42}
 
 
@@ -138,6 +148,11 @@ class Fleet:
             raise RuntimeError(f"not rolled back: {', '.join(wrong)}")
         return sample
 
+    def down_and_up(self) -> Sample:
+        """The pods of the first environment stopped and started by kubectl."""
+        environment = shell() | {"KUBECONFIG": self.endpoints["kubernetes"]["kubeconfig"]}
+        return run(["bash", "-c", DOWN_AND_UP, self.environments[0].name], environment, self.directory / "kubectl.log")
+
     def _inventory(self, chosen: list[Environment]) -> dict[str, Any]:
         hosts = {}
         for environment in chosen:
@@ -197,11 +212,13 @@ def measure(environments: int, deployments: int, rounds: int) -> dict[str, Any]:
                     "one environment": lambda: fleet.rolled_back(1),
                     f"{environments} environments": lambda: fleet.rolled_back(environments),
                     f"{deployments} deployments": lambda: wide.rolled_back(1),
+                    "one deployment by kubectl": fleet.down_and_up,
+                    f"{deployments} deployments by kubectl": wide.down_and_up,
                 },
             )
         finally:
             down(directory)
-    one, many, broad = found.values()
+    one, many, broad, pod, pods = found.values()
     return {
         "machine": machine(),
         **{name: figures(samples) for name, samples in found.items()},
@@ -209,7 +226,15 @@ def measure(environments: int, deployments: int, rounds: int) -> dict[str, Any]:
             [sample.cpu / environments for sample in many], [sample.cpu for sample in one]
         ),
         "deployments_against_one": ratio([wide.wall for wide in broad], [alone.wall for alone in one]),
+        "seconds_more_for_deployments": {
+            "octalume.rollback": _more(broad, one),
+            "kubectl": _more(pods, pod),
+        },
     }
+
+
+def _more(many: list[Sample], one: list[Sample]) -> float:
+    return round(statistics.median(more.wall - alone.wall for more, alone in zip(many, one, strict=True)), 2)
 
 
 def main() -> None:
