@@ -35,10 +35,15 @@ class Race:
         self.pipeline = Pipeline(Places.of(endpoints), lambda _line: None)
         self.log = directory / "benchmark.log"
         self.environment = {**shell(), **variables(endpoints)}
+        # As an inventory of production has its addresses, and as the script gets them: the sandbox's own inventory
+        # reads them from a file, again for every variable.
+        self.addresses = directory / "addresses.json"
+        self.addresses.write_text(json.dumps({"sandbox": dict(endpoints)}))
+        self.rollback = [*ROLLBACK, "-e", f"@{self.addresses}"]
 
     def ours(self) -> Sample:
         """The playbook."""
-        return self._timed(ROLLBACK)
+        return self._timed(self.rollback)
 
     def careful(self) -> Sample:
         """The script."""
@@ -52,7 +57,7 @@ class Race:
 
     def again(self) -> Sample:
         """The playbook on a release that is undone already."""
-        return run(ROLLBACK, self.environment, self.log)
+        return run(self.rollback, self.environment, self.log)
 
     def planned(self) -> Sample:
         """plan.yml for a release that is out, without a rehearsal."""
@@ -63,7 +68,7 @@ class Race:
         return self._played("record", f"record_manifests={self.directory}/recorded")
 
     def _played(self, playbook: str, *options: str) -> Sample:
-        words = [word for option in options for word in ("-e", option)]
+        words = [word for option in (f"@{self.addresses}", *options) for word in ("-e", option)]
         return run(
             [BIN / "ansible-playbook", f"playbooks/{playbook}.yml", "-e", "version=1.4.2", *words],
             self.environment, self.log,
