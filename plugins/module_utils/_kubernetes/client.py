@@ -16,7 +16,8 @@ from urllib.parse import quote, urlencode
 
 from .._deadline import within
 from .._module import RollbackError, unfenced
-from .adapter import open_channel, request_headers
+from .adapter import request_headers
+from .channel import command_output
 from .model import FIELD_MANAGER
 
 urllib3: Any
@@ -37,12 +38,9 @@ READ_TIMEOUT = 30.0
 """Seconds until an answer goes on; the whole of it may take twice as long."""
 PATIENCE = 20.0
 """Seconds for which an unreachable or overloaded server is asked again: a restart of the API server takes about ten."""
-EXEC_LIMIT = 1_000_000
-"""Bytes of output after which a command in a pod is given up."""
 LOG_LIMIT = 10_000_000
 """Bytes of a log that are read."""
 
-STDOUT = 1  # channel of the remotecommand protocol
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 AGAIN = frozenset({429, 500, 502, 503, 504})
@@ -199,11 +197,12 @@ class ApiServer:
             raise RollbackError(f"{where}: the Python client cannot impersonate in exec; log in as the user itself")
         try:
             # The websocket opens without a limit.
-            return within(timeout + 5, lambda: _command_output(self._client, f"{url}?{query}", headers, timeout))
+            return within(timeout + 5, lambda: command_output(self._client, f"{url}?{query}", headers, timeout))
         except (WebSocketException, OSError) as error:
             status = getattr(error, "status_code", 0) or 0
             hint = "grant create on pods/exec" if status == 403 else f"try: kubectl -n {namespace} exec {pod} -- env"
-            raise ApiError(f"{where}: {type(error).__name__} {status or ''}; {hint}", status, "Exec") from None
+            why = str(error) if type(error) is OSError else f"{type(error).__name__} {status or ''}"
+            raise ApiError(f"{where}: {why}; {hint}", status, "Exec") from None
 
     def _json(
         self, method: str, path: str, query: Mapping[str, str] | None = None, body: Any = None, kind: str | None = None
@@ -274,25 +273,6 @@ class ApiServer:
                 0,
                 "Unreachable",
             ) from error
-
-
-def _command_output(client: Any, url: str, headers: Mapping[str, str], timeout: float) -> bytes:
-    """What a command wrote to standard output; OSError if it failed, TimeoutError if it took or wrote too much."""
-    channel = open_channel(client, url, headers)
-    output, deadline = bytearray(), time.monotonic() + timeout
-    try:
-        while channel.is_open():
-            left = deadline - time.monotonic()
-            if left <= 0 or len(output) > EXEC_LIMIT:
-                raise TimeoutError
-            channel.update(timeout=min(left, 1.0))
-            output += channel.read_channel(STDOUT)
-        output += channel.read_channel(STDOUT)
-        if channel.returncode != 0:
-            raise OSError
-    finally:
-        channel.close(timeout=1)
-    return bytes(output)
 
 
 def _refusal(method: str, path: str, status: int, data: bytes) -> ApiError:

@@ -139,6 +139,31 @@ def test_files_are_judged_by_when_the_pod_started(namespace: Namespace) -> None:
     assert namespace.call("configuration_info", **look)["verdict"] == "pass"
 
 
+def test_a_container_without_the_program_env_is_judged_by_its_start(namespace: Namespace) -> None:
+    """Images without a shell: containerd answers an exec there with a sentence, and no exit code."""
+    namespace.create("ConfigMap", "settings", {"data": {"MODE": "old"}})
+    namespace.deploy(
+        replicas=1,
+        container={"envFrom": [{"configMapRef": {"name": "settings"}}], "env": [{"name": "PATH", "value": "/none"}]},
+    )
+    namespace.settle()
+    before = point(namespace)
+    namespace.patch("ConfigMap", "settings", {"data": {"MODE": "new"}})
+    entries = joined(before, point(namespace))
+    [pod] = namespace.pods()
+    started = pod["status"]["containerStatuses"][0]["state"]["running"]["startedAt"]
+    namespace.until(lambda: f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}" > started)
+    look = {"configurations": entries, "workloads": [{"name": "api", "namespace": namespace.name}]}
+    assert namespace.call("configuration", configurations=entries)["changed"]
+    found = namespace.call("configuration_info", **look)
+    [consumer] = found["consumers"]
+    assert (found["verdict"], consumer["verdict"], consumer["started_before"]) == ("fail", "fail", 1)
+    assert "exec env in pod" in consumer["unread"]
+    assert "the command could not be started" in consumer["unread"]
+    namespace.rollout("restarted", [namespace.workload(current="shop:1.4.1", previous="shop:1.4.1")])
+    assert namespace.call("configuration_info", **look)["verdict"] == "pass"
+
+
 def test_an_immutable_object_refuses_all_of_them(namespace: Namespace) -> None:
     for name in ("one", "two"):
         namespace.create("ConfigMap", name, {"data": {"K": "old"}})

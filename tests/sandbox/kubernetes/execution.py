@@ -117,7 +117,7 @@ async def _execute(cluster: Cluster, call: Call, worker: PodWorker, name: str, c
             argv, worker.environments[name], directory, stdin=stdin, stdout=pipe, stderr=pipe
         )
     except OSError as error:
-        await channels.finish(_status(126, f'exec: "{argv[0]}": {error.strerror}'))
+        await channels.finish(_not_started(argv[0], error))
         return
     sender = asyncio.get_running_loop().create_task(_input(channels, process))
     terminal = call.query.get("tty") == "true"
@@ -153,12 +153,21 @@ async def _output(channels: Channels, stream: asyncio.StreamReader | None, name:
             await channels.write(name, data)
 
 
-def _status(code: int, text: str = "") -> Object:
+def _not_started(program: str, error: OSError) -> Object:
+    """What the kubelet makes of a command that containerd could not start: no exit code, but a sentence."""
+    why = "executable file not found in $PATH" if isinstance(error, FileNotFoundError) else str(error.strerror).lower()
+    oci = f'OCI runtime exec failed: exec failed: unable to start container process: exec: "{program}": {why}: unknown'
+    told = f"error executing command in container: failed to exec in container: failed to start exec: {oci}"
+    failure = {"metadata": {}, "status": "Failure", "message": f"Internal error occurred: {told}"}
+    return {**failure, "reason": "InternalError", "details": {"causes": [{"message": told}]}, "code": 500}
+
+
+def _status(code: int) -> Object:
     """How a command ended, as a Status."""
     if not code:
         return {"metadata": {}, "status": "Success"}
     code = 128 - code if code < 0 else code
-    message = f"command terminated with non-zero exit code: {text or f'exit status {code}'}"
+    message = f"command terminated with non-zero exit code: exit status {code}"
     causes = [{"reason": "ExitCode", "message": str(code)}]
     failure = {"metadata": {}, "status": "Failure", "message": message, "reason": "NonZeroExitCode"}
     return {**failure, "details": {"causes": causes}}
