@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from .client import Database, identifier
+from .client import STABLE_TEXT, Database, identifier
 from .model import Table
 
 # Tables whose rows a dump carries: ordinary ones and partitions, no system schema, no table an extension made.
@@ -83,8 +83,13 @@ def table_shapes(database: Database) -> dict[tuple[str, str], Shape]:
 
 
 def schema_lines(database: Database) -> list[str]:
-    """One line per schema object, sorted."""
-    return sorted(str(row[0]) for row in database.query(SCHEMA))
+    """One line per schema object, sorted; the same for the same schema, whatever the session's settings are.
+
+    PostgreSQL leaves out the schema of names that search_path finds, and writes times as the session wants them. Sent
+    as one message the settings hold for this query only, in a transaction of its own or the one that is open.
+    """
+    words = [statement.replace("SET ", "SET LOCAL ", 1) for statement in STABLE_TEXT]
+    return sorted(str(row[0]) for row in database.query(";".join([*words, SCHEMA])))
 
 
 def fingerprint(lines: Iterable[str]) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
 from ansible_collections.octalume.rollback.plugins.modules import (
+    migration_downgrade,
+    migration_info,
     migration_rehearse,
     postgres_backup,
     postgres_validate_info,
@@ -86,3 +88,28 @@ def test_budget_and_check_mode_do_nothing(rehearsal: dict[str, Any]) -> None:
 def test_backup_of_another_release_is_refused(rehearsal: dict[str, Any]) -> None:
     with pytest.raises(RollbackError, match=r"belongs to release 1\.4\.2, not to 1\.4\.3"):
         call(migration_rehearse, **rehearsal, release="1.4.3")
+
+
+NAMES = """
+CREATE TYPE level AS ENUM ('gold', 'tin');
+CREATE TABLE members (id serial PRIMARY KEY, user_id int REFERENCES users, level level DEFAULT 'tin',
+                      since timestamptz DEFAULT '2026-01-01 00:00:00+02');
+CREATE VIEW gold AS SELECT m.id, u.name FROM members m JOIN users u ON u.id = m.user_id WHERE m.level = 'gold';
+"""
+
+
+def test_the_schema_has_one_fingerprint_whoever_asks(project: dict[str, Any], server: PostgresServer) -> None:
+    """Names below search_path are written short by PostgreSQL, and times in the session's zone."""
+    database = project["login_db"]
+    server.execute(NAMES, database)
+    server.execute(f"ALTER DATABASE {database} SET timezone = 'Asia/Tokyo'")
+    path = str(Path(project["chdir"]) / "app.dump")
+    login = {name: value for name, value in project.items() if name.startswith("login")}
+    taken = call(postgres_backup, **login, path=path)["backup"]["schema_fingerprint"]
+    rehearsed = call(migration_rehearse, **project, path=path, target="41")["schema_fingerprint"]
+    told = [call(migration_info, **project)["schema_fingerprint"], call(postgres_validate_info, **login)]
+    assert told[0] == told[1]["schema_fingerprint"] == taken
+    call(migration_downgrade, **project, target="41")
+    recorded = call(migration_info, **project)["schema_fingerprint"]
+    assert call(postgres_validate_info, **login, schema_fingerprint=recorded)["verdict"] == "pass"
+    assert recorded == rehearsed != taken
