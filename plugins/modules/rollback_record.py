@@ -170,6 +170,12 @@ record:
     facts:
       description: All of O(facts) that were written down.
       type: dict
+    number:
+      description:
+        - Counts the rollbacks of the environment. The record with the largest one is the newest, as the clocks of
+          several control nodes differ.
+      type: int
+      sample: 7
 pruned:
   description: Identifiers of the records that were deleted.
   returned: success
@@ -237,11 +243,11 @@ def run(call: Call) -> dict[str, Any]:
     records = store.load()
     before = journal.unfinished(records, wanted["release"], wanted["environment"])
     if wanted["state"] == "open":
-        after = journal.resume(before, wanted["decision"]) if before else _begin(call, now)
+        after = journal.resume(before, wanted["decision"]) if before else _begin(call, now, records)
     elif before:
         after = before
     elif call.check_mode:
-        after = _begin(call, now)
+        after = _begin(call, now, records)
     else:
         raise RollbackError(f"no run record is open for release {wanted['release']} in {wanted['environment']}")
     after = journal.remember(journal.note(after, wanted["steps"], now), wanted["notices"], wanted["facts"])
@@ -281,9 +287,9 @@ def _beyond(wanted: Mapping[str, Any], records: list[journal.RunRecord]) -> list
     return journal.to_prune(records, wanted["environment"], keep)
 
 
-def _begin(call: Call, now: datetime) -> journal.RunRecord:
+def _begin(call: Call, now: datetime, records: list[journal.RunRecord]) -> journal.RunRecord:
     wanted = call.params
-    return journal.RunRecord(
+    begun = journal.RunRecord(
         id=journal.new_id(wanted["release"], wanted["environment"], now),
         release=wanted["release"],
         environment=wanted["environment"],
@@ -292,6 +298,7 @@ def _begin(call: Call, now: datetime) -> journal.RunRecord:
         decision=wanted["decision"],
         **{key: str((wanted["header"] or {}).get(key, "")) for key in ("previous", "service", "document")},
     )
+    return journal.numbered(begun, records)
 
 
 def main() -> None:

@@ -57,6 +57,8 @@ class RunRecord:
     steps: tuple[Step, ...] = ()
     notices: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    number: int = 0
+    """Counts the records of an environment from 1; 0 in those that were written before there was one."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain data: what is stored and what modules return."""
@@ -71,10 +73,25 @@ class RunRecord:
         return cls(**rest, steps=steps, notices=tuple(data.get("notices", ())))
 
 
+def newest_first(records: Iterable[RunRecord]) -> list[RunRecord]:
+    """``records`` in the order in which they were opened, whatever the clocks of those who opened them said.
+
+    Those of one environment are ordered by number. Among several environments a record counts as opened no earlier than
+    the one before it in its own.
+    """
+    latest: dict[str, str] = {}
+    placed = []
+    for record in sorted(records, key=lambda one: (one.number, one.opened_at)):
+        latest[record.environment] = max(record.opened_at, latest.get(record.environment, ""))
+        placed.append((latest[record.environment], record))
+    placed.sort(key=lambda entry: (entry[0], entry[1].number), reverse=True)
+    return [record for _moment, record in placed]
+
+
 def unfinished(records: Iterable[RunRecord], release: str, environment: str) -> RunRecord | None:
     """The newest record of this rollback that did not end well, if there is one: a re-run goes on with it."""
     mine = [record for record in records if (record.release, record.environment) == (release, environment)]
-    newest = max(mine, key=lambda record: record.opened_at, default=None)
+    newest = next(iter(newest_first(mine)), None)
     return newest if newest and newest.status not in ENDED else None
 
 
@@ -90,6 +107,17 @@ def new_id(release: str, environment: str, now: datetime) -> str:
     """
     place = re.sub(r"[^A-Za-z0-9.-]+", "-", environment).strip("-.")[:60] or "somewhere"
     return f"{release}-{place}-{now.astimezone(UTC):%Y%m%dt%H%M%S}z"
+
+
+def numbered(record: RunRecord, records: Iterable[RunRecord]) -> RunRecord:
+    """``record`` as the next one of its environment, under a name that none of ``records`` has."""
+    known = list(records)
+    number = max((one.number for one in known if one.environment == record.environment), default=0) + 1
+    taken, name, again = {object_name(one.id) for one in known}, record.id, 1
+    while object_name(name) in taken:
+        again += 1
+        name = f"{record.id}-{again}"
+    return replace(record, id=name, number=number)
 
 
 def object_name(record_id: str) -> str:
@@ -139,5 +167,5 @@ def close(record: RunRecord, outcome: str, now: datetime) -> RunRecord:
 
 def to_prune(records: Iterable[RunRecord], environment: str, keep: int) -> list[RunRecord]:
     """Records of ``environment`` that have ended well and are not among the ``keep`` newest of it."""
-    mine = sorted((one for one in records if one.environment == environment), key=lambda one: one.opened_at)
-    return [one for one in mine[: max(0, len(mine) - keep)] if one.status in ENDED]
+    mine = newest_first(one for one in records if one.environment == environment)
+    return [one for one in reversed(mine[keep:]) if one.status in ENDED]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -136,7 +137,6 @@ def test_a_record_too_large_for_one_object_lies_in_several_and_is_pruned_with_th
     labels = "app.kubernetes.io/component=run-record-part"
     assert len(sandbox.cluster.items("ConfigMap", labels)) == 2
     ask(sandbox, rollback_record, **{**RECORD, "state": "completed"})
-    time.sleep(1.1)  # a record is named by the second it was opened in
     newer = ask(sandbox, rollback_record, **RECORD)["record"]["id"]
     ended = ask(sandbox, rollback_record, **{**RECORD, "state": "aborted", "keep": 1})
     assert ended["pruned"] == [kept["id"]]
@@ -158,6 +158,23 @@ def test_an_unfinished_record_is_found_and_taken_up_from_another_machine(sandbox
     after = ask(sandbox, rollback_record_info, **where)
     assert after["unfinished"] is None
     assert [record["status"] for record in after["records"]] == ["completed"]
+
+
+def test_a_record_that_a_faster_clock_has_opened_and_aborted_hides_none_that_is_opened_later(
+    sandbox: Sandbox,
+) -> None:
+    first = ask(sandbox, rollback_record, **RECORD)["record"]["id"]
+    ask(sandbox, rollback_record, **{**RECORD, "state": "aborted"})
+    path = f"{sandbox.cluster.path('ConfigMap', f'rollback-{first}')}"
+    kept = json.loads(sandbox.cluster.get("ConfigMap", f"rollback-{first}")["data"]["record.json"])
+    kept["opened_at"] = f"{datetime.now(UTC) + timedelta(minutes=11):%Y-%m-%dT%H:%M:%S.000Z}"
+    sandbox.cluster.call("PATCH", path, {"data": {"record.json": json.dumps(kept)}}, "application/merge-patch+json")
+    opened = ask(sandbox, rollback_record, **RECORD)["record"]
+    assert opened["id"] != first
+    again = ask(sandbox, rollback_record, **RECORD)
+    assert (again["resumed"], again["record"]["id"]) == (True, opened["id"])
+    noted = ask(sandbox, rollback_record, **{**RECORD, "state": "noted", "steps": [{"name": "a", "status": "done"}]})
+    assert noted["record"]["id"] == opened["id"]
 
 
 def test_a_note_without_an_open_record_is_refused(sandbox: Sandbox) -> None:

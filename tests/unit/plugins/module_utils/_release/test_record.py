@@ -15,7 +15,9 @@ from ansible_collections.octalume.rollback.plugins.module_utils._release.record 
     Step,
     close,
     new_id,
+    newest_first,
     note,
+    numbered,
     object_name,
     remember,
     resume,
@@ -100,6 +102,45 @@ def test_an_older_failure_is_not_taken_up_after_a_success() -> None:
     old = a_record(status="failed")
     new = a_record(status="completed", opened_at=timestamp(LATER))
     assert unfinished([new, old], "1.4.2", "eu-west") is None
+
+
+def test_a_record_is_the_newest_whatever_the_clock_of_the_one_before_said() -> None:
+    """A control node whose clock is eleven minutes ahead aborted; the next one, seven behind, is taken up again."""
+    ahead, behind = NOON + timedelta(minutes=11), NOON - timedelta(minutes=7)
+    aborted = close(numbered(a_record(opened_at=timestamp(ahead)), []), "aborted", ahead)
+    opened = numbered(a_record(id="second", opened_at=timestamp(behind)), [aborted])
+    assert unfinished([aborted, opened], "1.4.2", "eu-west") == opened
+    done = close(opened, "completed", behind)
+    assert unfinished([done, aborted], "1.4.2", "eu-west") is None
+    assert to_prune([done, aborted], "eu-west", 1) == [aborted]
+
+
+def test_a_record_comes_after_those_that_were_written_before_records_were_counted() -> None:
+    old = a_record(opened_at=timestamp(NOON + timedelta(minutes=11)), status="aborted")
+    opened = numbered(a_record(id="second"), [old])
+    assert (opened.number, unfinished([opened, old], "1.4.2", "eu-west")) == (1, opened)
+
+
+def test_records_of_several_environments_are_listed_by_clock_but_never_against_the_order_within_one() -> None:
+    def one(id: str, environment: str, minutes: int, number: int) -> RunRecord:  # noqa: A002 -- the field's name
+        opened = timestamp(NOON + timedelta(minutes=minutes))
+        return a_record(id=id, environment=environment, opened_at=opened, number=number)
+
+    records = [one("b1", "b", 5, 1), one("a1", "a", 11, 1), one("a2", "a", 0, 2), one("b2", "b", 20, 2)]
+    assert [record.id for record in newest_first(records)] == ["b2", "a2", "a1", "b1"]
+
+
+def test_environments_are_counted_apart() -> None:
+    first = numbered(a_record(), [])
+    assert numbered(a_record(id="x", environment="us-east"), [first]).number == 1
+    assert numbered(a_record(id="x"), [first]).number == 2
+
+
+def test_a_record_that_is_opened_within_the_same_second_does_not_overwrite_the_one_before() -> None:
+    first = numbered(a_record(), [])
+    second = numbered(a_record(), [first])
+    third = numbered(a_record(), [first, second])
+    assert (second.id, third.id) == (f"{first.id}-2", f"{first.id}-3")
 
 
 def test_the_first_decision_stands_when_a_record_is_taken_up() -> None:
