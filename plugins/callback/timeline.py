@@ -25,8 +25,6 @@ requirements:
   - set as C(stdout_callback) in ansible.cfg
 """
 
-import re
-import shlex
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -35,6 +33,7 @@ from ansible import constants as C
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 from ansible.utils.color import stringc
+from ansible_collections.octalume.rollback.plugins.plugin_utils.command_line import again
 from ansible_collections.octalume.rollback.plugins.plugin_utils.sentences import sentence
 
 WIDTH = 54  # of a task's name; longer ones push the rest of their line
@@ -42,7 +41,6 @@ COLOURS = {"changed": C.COLOR_CHANGED, "ok": C.COLOR_OK, "failed": C.COLOR_ERROR
 QUIET = ("Validating arguments against arg spec",)
 ASSERT = ("ansible.builtin.assert", "assert")
 JOURNAL = "octalume.rollback.rollback_record"
-VERSION = re.compile(r"version=[\w.+-]+")
 TAIL = 5  # lines of a failed program's output
 
 
@@ -180,16 +178,3 @@ def complaint(result: Mapping[str, Any]) -> str:
     said = str(result.get("stderr") or result.get("module_stderr") or result.get("stdout") or "").strip()
     lines = [str(result.get("msg") or ("" if said else "no message; run again with -vvv")), *said.splitlines()[-TAIL:]]
     return "\n          ".join(line for line in lines if line)
-
-
-def again(arguments: Mapping[str, Any]) -> str:
-    """The command that was typed, as far as it can be shown: variables may hold what is secret, a version does not."""
-    words = ["ansible-playbook", *arguments.get("args", ())]
-    for inventory in arguments.get("inventory") or ():
-        words += [] if inventory in C.DEFAULT_HOST_LIST else ["-i", inventory]
-    words += ["--check"] if arguments.get("check") else []
-    shown = [given for given in arguments.get("extra_vars") or () if VERSION.fullmatch(given)]
-    words += [word for given in shown for word in ("-e", given)]
-    return shlex.join(words) + (
-        "" if len(shown) == len(arguments.get("extra_vars") or ()) else " ... (and the other -e)"
-    )

@@ -20,7 +20,7 @@ def steps(data: Data, ready: Readiness) -> list[Block]:
     order = [*(["maintenance on", "quiesce"] if quiesce else []), "backup", "configuration", "database", "application"]
     return [
         Heading("4. Rollback Steps"),
-        Code(f"ansible-playbook playbooks/rollback.yml -e version={version}", "bash"),
+        Code(data.get("command") or f"ansible-playbook playbooks/rollback.yml -e version={version}", "bash"),
         Paragraph(f"It goes through {', '.join(order)} and verification, whatever the numbers of the parts below."),
         Heading("4.1 Application Rollback", 3),
         *_part([*_quiesce(data, quiesce=quiesce), *_applications(data, ready)], "application"),
