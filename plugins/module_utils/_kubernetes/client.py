@@ -67,8 +67,8 @@ class Cluster(Protocol):
     def create(self, path: str, body: Json) -> Json:
         """Create an object in the collection at ``path``."""
 
-    def delete(self, path: str, query: Mapping[str, str] | None = None) -> None:
-        """Delete the object at ``path``; one that is gone already is fine."""
+    def delete(self, path: str, query: Mapping[str, str] | None = None, *, uid: str = "") -> None:
+        """Delete the object at ``path``; one that is gone already is fine. ``uid``: not its namesake."""
 
     def watch(self, path: str, query: Mapping[str, str], resource_version: str, seconds: int) -> Watch:
         """Changes of the list at ``path`` after ``resource_version``, for at most ``seconds``."""
@@ -146,12 +146,13 @@ class ApiServer:
         """See :class:`Cluster`."""
         return self._json("POST", path, None, body, "application/json")
 
-    def delete(self, path: str, query: Mapping[str, str] | None = None) -> None:
+    def delete(self, path: str, query: Mapping[str, str] | None = None, *, uid: str = "") -> None:
         """See :class:`Cluster`."""
+        only = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}} if uid else None
         try:
-            self._json("DELETE", path, query)
+            self._json("DELETE", path, query, only, "application/json" if only else None)
         except ApiError as error:
-            if error.status != 404:
+            if error.status != 404 and not (uid and error.status == 409):
                 raise
 
     def watch(self, path: str, query: Mapping[str, str], resource_version: str, seconds: int) -> Watch:

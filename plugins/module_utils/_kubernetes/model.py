@@ -148,6 +148,7 @@ class Pod:
     """A pod of a workload."""
 
     name: str
+    uid: str
     node: str | None
     phase: str
     ready: bool
@@ -172,6 +173,7 @@ class Pod:
         conditions = {condition["type"]: condition for condition in status.get("conditions") or []}
         return cls(
             name=meta["name"],
+            uid=meta.get("uid", ""),
             node=item["spec"].get("nodeName"),
             phase=status.get("phase", "Unknown"),
             ready=conditions.get("Ready", {}).get("status") == "True",

@@ -6,14 +6,14 @@ from __future__ import annotations
 import datetime
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from .._module import RollbackError
 from .client import Cluster, path_of
 from .evaluate import Health, Problem, health, intrusion, remaining
 from .mirror import Mirror
-from .model import COLLECTIONS, EVENTS, HISTORIES, PODS, Json, Observed, selector_of
+from .model import COLLECTIONS, EVENTS, HISTORIES, PODS, Json, Observed, Pod, selector_of
 from .observe import assemble, observe
 
 TICK = 1.0
@@ -73,6 +73,8 @@ class Waiter:
                 return observed
             if observed:
                 self._tell(f"{len(observed.pods)} pods left")
+                if _noticed(observed.live):
+                    self._unblock(observed.pods)
             if time.monotonic() > self._deadline:
                 raise self._stuck(last)
         raise AssertionError("unreachable")
@@ -93,7 +95,8 @@ class Waiter:
                 first_seen = {problem.key: first_seen.get(problem.key, now) for problem in state.problems}
                 if not state.settled:
                     calm_since = None
-                    self._unblock(observed)
+                    if observed.current_owner:
+                        self._unblock(pod for pod in observed.pods if not observed.is_current(pod))
                 elif calm_since is None or calm_since[1] != state.mark:
                     calm_since = (now, state.mark)
                 self._tell(state.summary + (f", soaking for {soak:g} s" if state.settled and soak else ""))
@@ -159,19 +162,18 @@ class Waiter:
         state = health(observed, _wanted(observed, wanted))
         return observed if state.settled and state.mark == mark else None
 
-    def _unblock(self, observed: Observed) -> None:
-        """Remove old pods of a StatefulSet that are not ready: its controller waits for them for ever.
+    def _unblock(self, pods: Iterable[Pod]) -> None:
+        """Remove those ``pods`` of a StatefulSet that are not ready: its controller waits for them for ever.
 
-        See "Forced rollback" in the documentation of StatefulSets.
+        It takes one step at a time: it neither renews the others before (see "Forced rollback" in the documentation of
+        StatefulSets), nor scales down while two of them are not ready. Names are used again, so each goes by its uid.
         """
-        if self._workload.kind != "StatefulSet" or not observed.current_owner:
-            return
-        for pod in observed.pods:
-            if observed.is_current(pod) or pod.ready or pod.deleted or pod.name in self._removed:
+        for pod in pods if self._workload.kind == "StatefulSet" else ():
+            if pod.ready or pod.deleted or pod.uid in self._removed:
                 continue
-            self._removed.add(pod.name)
+            self._removed.add(pod.uid)
             self._progress(f"{self._workload}: removes pod {pod.name}, which is not ready and holds the rest up")
-            self._cluster.delete(path_of(PODS, self._workload.namespace, pod.name))
+            self._cluster.delete(path_of(PODS, self._workload.namespace, pod.name), uid=pod.uid)
 
     def _tell(self, summary: str) -> None:
         if summary != self._told:
@@ -181,10 +183,15 @@ class Waiter:
     def _stuck(self, last: Observed | None) -> RollbackError:
         pods = last.pods if last else ()
         now = datetime.datetime.now(datetime.UTC)
-        names = " ".join(pod.name for pod in pods)
+        leaving = " ".join(pod.name for pod in pods if pod.deleted)
+        force = f"kubectl -n {self._workload.namespace} delete pod --force --grace-period=0 {leaving}"
         return RollbackError(
-            f"{self._workload}: still there after {self._timeout:g} s: {remaining(pods, now)}. If the node is dead for "
-            f"certain, type: kubectl -n {self._workload.namespace} delete pod --force --grace-period=0 {names}",
+            f"{self._workload}: still there after {self._timeout:g} s: {remaining(pods, now)}. "
+            + (
+                f"If the node is dead for certain, type: {force}"
+                if leaving
+                else f"Nobody has told them to leave; see why: kubectl describe {self._workload.target}"
+            ),
             pods=[pod.as_result() for pod in pods],
         )
 
@@ -227,3 +234,8 @@ def _wanted(observed: Observed, wanted: int) -> int:
     if observed.workload.kind == "DaemonSet" or observed.autoscaler:
         return max(observed.replicas, min(wanted, 1))
     return wanted
+
+
+def _noticed(live: Json) -> bool:
+    """Whether the controller has seen the spec as it is: before, it makes a pod anew that is removed."""
+    return bool((live.get("status") or {}).get("observedGeneration", 0) >= live["metadata"].get("generation", 0))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
@@ -147,6 +148,21 @@ def test_a_stateful_set_that_hangs_in_the_release_is_brought_back(namespace: Nam
     workload = namespace.workload(kind="StatefulSet", current="shop:1.4.9")
     assert namespace.rollout("rolled_back", [workload])["changed"]
     assert running(namespace) == ["shop:1.4.1"] * 2
+
+
+def test_a_stateful_set_with_several_sick_pods_can_be_quiesced(namespace: Namespace, tmp_path: Path) -> None:
+    """In order, its controller takes none away while a second one is not ready: it would stand there for ever."""
+    sick = tmp_path / "database-is-gone"
+    probe = {"exec": {"command": ["test", "!", "-e", str(sick)]}, "periodSeconds": 1, "failureThreshold": 1}
+    pods = template("api", "shop:1.4.2", readinessProbe=probe)
+    body = {"selector": {"matchLabels": {"app": "api"}}, "serviceName": "api", "replicas": 3, "template": pods}
+    namespace.create("StatefulSet", "api", {"spec": body}, "apps/v1")
+    namespace.until(lambda: serving(namespace, "StatefulSet"))
+    sick.touch()
+    namespace.until(lambda: not namespace.addresses())
+    namespace.rollout("quiesced", [namespace.workload(kind="StatefulSet")], timeout=20)
+    assert namespace.pods() == []
+    assert len([line for line in namespace.told if "which is not ready and holds the rest up" in line]) >= 2
 
 
 @pytest.mark.parametrize(

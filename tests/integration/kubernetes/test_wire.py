@@ -217,12 +217,12 @@ class Static:
 
     def __init__(self, objects: dict[str, list[Json]]) -> None:
         self.objects = objects
-        self.deleted: list[str] = []
+        self.deleted: list[tuple[str, str]] = []
 
-    def __call__(self, method: str, path: str, query: dict[str, str], _body: Any) -> Answer:
+    def __call__(self, method: str, path: str, query: dict[str, str], body: Any) -> Answer:
         parts = path.split("/")
         if method == "DELETE":
-            self.deleted.append(parts[-1])
+            self.deleted.append((parts[-1], body["preconditions"]["uid"]))
             return 200, {}
         if query.get("watch"):
             return 200, silence()
@@ -295,5 +295,14 @@ def test_a_stateful_set_gets_out_of_the_dead_end_of_a_pod_that_is_never_ready() 
     told: list[str] = []
     with TableServer(table) as server, pytest.raises(RollbackError, match="not done after 1 s"):
         Waiter(ApiServer(server.client()), observed, {}, 1, told.append, threading.Event()).until_serving(2, soak=0)
-    assert table.deleted == ["db-1"]
+    assert table.deleted == [("db-1", "p1")]
     assert any("removes pod db-1" in line for line in told)
+
+
+def test_a_pod_that_took_the_name_of_the_removed_one_stays() -> None:
+    """A lost answer is asked for again, and a StatefulSet's new pod has the name of the old one."""
+    mismatch = "the UID in the precondition (p1) does not match the UID in record (p2)"
+    answers = iter([status(500, "InternalError", "connection lost"), status(409, "Conflict", mismatch)])
+    with TableServer(lambda *_: next(answers)) as server:
+        ApiServer(server.client()).delete("/api/v1/namespaces/n/pods/db-1", uid="p1")
+    assert [body["preconditions"]["uid"] for _method, _path, _query, body in server.requests] == ["p1", "p1"]
