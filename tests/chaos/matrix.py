@@ -33,7 +33,7 @@ from ansible_collections.octalume.rollback.plugins.modules import (
 )
 
 from tests.chaos import wire
-from tests.chaos.wire import DRIPS, HANGS, REFUSED, RESET_MID_ANSWER, SAYS, SLOW, Proxy, http
+from tests.chaos.wire import DRIPS, HANGS, LOST, REFUSED, RESET_MID_ANSWER, SAYS, SLOW, Proxy, http
 from tests.returned import seen
 from tests.sandbox.sinks import SmtpSink
 
@@ -186,7 +186,7 @@ class Matrix:
 
     def cells(self) -> Iterator[Cell]:
         """Every system under every fault that it can have."""
-        for number, fault in enumerate(http_faults(401)):
+        for number, fault in enumerate((*http_faults(401), Fault("answer to a write lost", LOST, 1))):
             yield self._kubernetes(fault, number)
         for number, fault in enumerate(http_faults(403)):
             yield self._vault(fault, number)

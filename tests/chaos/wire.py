@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client as http_client
 import select
 import socket
 import ssl
@@ -19,6 +20,9 @@ RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends RST
 PASS, REFUSED, HANGS, RESET_MID_ANSWER, SLOW, SAYS = "pass", "refused", "hangs", "reset", "slow", "says"
 DRIPS = "drips"  # a byte at a time, so that no limit between two bytes is ever reached
 HELD = "held"  # answers wait until the proxy lets them go
+LOST = "lost"  # an HTTP request that writes arrives, and the connection is reset instead of its answer
+FRAMING = ("content-length", "transfer-encoding", "connection")
+WRITES = ("POST", "PUT", "PATCH", "DELETE")
 
 
 class Proxy:
@@ -57,6 +61,8 @@ class Proxy:
 
     def _due(self) -> str:
         """The fault for one more connection."""
+        if self.mode == LOST:
+            return LOST  # it happens to requests, not to connections
         if self.mode == PASS or (self.times is not None and self.faults >= self.times):
             return PASS
         self.faults += 1
@@ -81,12 +87,12 @@ class Proxy:
                 while client.recv(CHUNK):
                     pass
                 return
-            self._open.add(secured := self._secured(client) if mode == SAYS else client)
+            self._open.add(secured := self._secured(client) if mode in (SAYS, LOST) else client)
             try:
                 self._talk(secured, mode)
             finally:
                 self._open.discard(secured)
-                _close(secured, politely=mode != RESET_MID_ANSWER)
+                _close(secured, politely=mode not in (RESET_MID_ANSWER, LOST))
         except OSError:
             pass
         finally:
@@ -105,6 +111,9 @@ class Proxy:
             if not self.greets:
                 _read_request(client)
             client.sendall(self.answer)
+            return
+        if mode == LOST:
+            self._relay(client)
             return
         server = socket.create_connection(self.target, timeout=60)
         over = threading.Event()
@@ -130,17 +139,42 @@ class Proxy:
             _close(server)
 
 
-def _read_request(client: socket.socket) -> None:
+    def _relay(self, client: socket.socket) -> None:
+        """Hand on one HTTP request after the other, until the answer to one is lost."""
+        server = http_client.HTTPConnection(*self.target, timeout=60)
+        if self._certificate:
+            unverified = ssl.create_default_context()
+            unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
+            server = http_client.HTTPSConnection(*self.target, timeout=60, context=unverified)
+        with contextlib.closing(server):
+            while request := _read_request(client):
+                head, _end, body = request.partition(b"\r\n\r\n")
+                first, *lines = head.decode("latin-1").split("\r\n")
+                method, path, _version = first.split(" ")
+                server.request(method, path, body, dict(line.split(": ", 1) for line in lines))
+                answer = server.getresponse()
+                content = answer.read()
+                if method in WRITES and (self.times is None or self.faults < self.times):
+                    self.faults += 1
+                    return
+                kept = [f"{name}: {value}" for name, value in answer.getheaders() if name.lower() not in FRAMING]
+                kept += [f"Content-Length: {len(content)}", "", ""]
+                told = "\r\n".join([f"HTTP/1.1 {answer.status} Relayed", *kept])
+                client.sendall(told.encode("latin-1") + content)
+
+
+def _read_request(client: socket.socket) -> bytes:
     """Read an HTTP request as a whole: answering early would reset the connection under the asker's feet."""
     data = b""
     while b"\r\n\r\n" not in data and (more := client.recv(CHUNK)):
         data += more
-    head, _end, body = data.partition(b"\r\n\r\n")
+    head, end, body = data.partition(b"\r\n\r\n")
     length = next(
         (int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")), 0
     )
     while len(body) < length and (more := client.recv(CHUNK)):
         body += more
+    return head + end + body
 
 
 def _pump(source: socket.socket, sink: socket.socket, over: threading.Event) -> None:

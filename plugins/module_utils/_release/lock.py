@@ -8,7 +8,7 @@ by watching for a whole duration, on one's own clock, that nothing changes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -80,6 +80,11 @@ class Lease:
             token=int(spec.get("leaseTransitions") or 0),
             version=version,
         )
+
+    def says(self, spec: Mapping[str, Any]) -> bool:
+        """Whether it is what writing ``spec`` makes of a lock; the moment in it tells one's own write from others."""
+        wanted = self.from_spec({"leaseTransitions": self.token, "leaseDurationSeconds": self.duration, **spec}, "")
+        return replace(wanted, version=self.version) == self
 
     def is_due(self, now: datetime) -> bool:
         """Whether its holder, by whose clock ``now`` is, should renew it."""

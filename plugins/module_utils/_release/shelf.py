@@ -66,7 +66,11 @@ class ClusterShelf:
         except ApiError as error:
             if error.status != 409:
                 raise
-            raise Taken(f"somebody else took the lock {self.name} at the same moment; run again") from error
+            # A write whose answer was lost is repeated, and refused because it did arrive.
+            now = self.read()
+            if now is None or not now.says(spec):
+                raise Taken(f"somebody else took the lock {self.name} at the same moment; run again") from error
+            return now
 
 
 def _lease(body: Mapping[str, Any]) -> Lease:

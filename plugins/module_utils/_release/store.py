@@ -156,13 +156,32 @@ class ConfigMapStore:
         text, name = _text(record), object_name(record.id)
         parts = self._write_parts(name, text) if len(text) > self.largest else {}
         data = {"parts": json.dumps(list(parts)), KEY: ""} if parts else {"parts": "[]", KEY: text}
-        if known is None:
-            answer = self.cluster.create(self._collection, self._body(name, LABELS, data))
-        else:
-            change = {"metadata": {"resourceVersion": known.version}, "data": data}
-            answer = self.cluster.patch(self._path(name), change, content_type=MERGE_PATCH)
-        self._known[record.id] = _Known(answer["metadata"]["resourceVersion"], tuple(parts))
+        try:
+            written = self._write(name, known, data)
+        except ApiError as error:
+            # A write whose answer was lost is repeated, and refused because it did arrive.
+            arrived = self._arrived(name, data) if error.status == 409 else None
+            if arrived is None:
+                raise
+            written = arrived
+        self._known[record.id] = _Known(written["metadata"]["resourceVersion"], tuple(parts))
         self._delete(set(known.parts if known else ()) - set(parts))
+
+    def _write(self, name: str, known: _Known | None, data: Mapping[str, str]) -> Mapping[str, Any]:
+        if known is None:
+            return self.cluster.create(self._collection, self._body(name, LABELS, data))
+        change = {"metadata": {"resourceVersion": known.version}, "data": dict(data)}
+        return self.cluster.patch(self._path(name), change, content_type=MERGE_PATCH)
+
+    def _arrived(self, name: str, data: Mapping[str, str]) -> Mapping[str, Any] | None:
+        """The ConfigMap, if it holds exactly what was to be written; None when somebody else wrote."""
+        try:
+            found = self.cluster.get(self._path(name))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+        return found if found.get("data") == dict(data) else None
 
     def _write_parts(self, name: str, text: str) -> dict[str, str]:
         """Write what is not there yet; content by name."""

@@ -14,6 +14,7 @@ from ansible_collections.octalume.rollback.plugins.module_utils._module import R
 from ansible_collections.octalume.rollback.plugins.module_utils._release.fence import Fence
 from ansible_collections.octalume.rollback.plugins.module_utils._release.lease import Latch, is_alive, name_of
 from ansible_collections.octalume.rollback.plugins.module_utils._release.lock import (
+    FREE,
     Holder,
     Lease,
     held_by,
@@ -93,6 +94,16 @@ def test_a_lease_object_is_read() -> None:
     later = NOON + timedelta(seconds=30)
     assert Lease.from_spec(spec, "7") == Lease("kim@ops-2/7", NOON, later, 600, 2, "7")
     assert Lease.from_spec({"leaseTransitions": 4}, "8").holder == ""
+
+
+def test_a_write_is_recognised_by_all_that_it_wrote() -> None:
+    wrote = held_by(ME, None, NOON, 600)
+    assert Lease.from_spec(wrote, "7").says(wrote)
+    assert Lease.from_spec({"leaseTransitions": 4, "leaseDurationSeconds": 600}, "7").says(FREE)
+    assert not Lease.from_spec(wrote, "7").says(FREE)
+    for other in ({"holderIdentity": "kim@ops-2/7"}, {"renewTime": "2026-11-23T12:00:00.000001Z"}):
+        assert not Lease.from_spec({**wrote, **other}, "7").says(wrote)
+    assert not Lease.from_spec({**wrote, "leaseTransitions": 2}, "7").says(wrote)
 
 
 def test_a_refusal_says_who_since_when_and_how_to_go_on() -> None:
