@@ -11,7 +11,9 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   login_host:
-    description: Host of the database server. Empty for the local socket.
+    description:
+      - Host of the database server. Empty for the local socket.
+      - A connection pooler such as PgBouncer is refused, name the server behind it.
     type: str
     default: ''
     aliases: [host]

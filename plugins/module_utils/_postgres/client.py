@@ -97,6 +97,8 @@ class Session:
             strange = not PLAIN_FAILURE.search(str(error))
             if strange and (product := product_at(connection.host, connection.port)):
                 raise not_supported(product, f"{connection.host}:{connection.port}") from error
+            if "unsupported startup parameter" in str(error):
+                raise _pooler(connection) from error
             raise RollbackError(
                 f"cannot connect to PostgreSQL as {connection.place}: {_words(error)};"
                 " check login_host, login_port, login_user, login_password and login_db",
@@ -104,11 +106,26 @@ class Session:
             ) from error
         self._wire.autocommit = True
         self._descriptor: int = self._wire.fileno()
-        if product := product_of_version(str(self.query("SELECT version()")[0][0])):
+        try:
+            self._demand_a_server()
+        except RollbackError:
             self.close()
-            raise not_supported(product, f"{connection.host}:{connection.port}")
+            raise
         with suppress(QueryError):  # not on every platform of the server
             self.query(NOTICE_LOSS)
+
+    def _demand_a_server(self) -> None:
+        """Raise unless a PostgreSQL answers, and answers itself.
+
+        A pooler gives its clients process numbers of its own. Behind one, settings of a session (search_path,
+        read-only) would stay on a connection that the application gets next.
+        """
+        where = f"{self.connection.host}:{self.connection.port}"
+        version, pid = self.query("SELECT version(), pg_backend_pid()")[0]
+        if product := product_of_version(str(version)):
+            raise not_supported(product, where)
+        if pid != self._wire.info.backend_pid:
+            raise _pooler(self.connection)
 
     def query(self, statement: str, arguments: Arguments = None) -> list[tuple[Any, ...]]:
         """Run one statement; :class:`QueryError` carries the server's words."""
@@ -145,6 +162,14 @@ class Session:
     def close(self) -> None:
         """End the session."""
         self._wire.close()
+
+
+def _pooler(connection: Connection) -> RollbackError:
+    return RollbackError(
+        f"{connection.host}:{connection.port} is a pooler (PgBouncer or the like), and what is set for a session there"
+        " stays for the application; name the server itself by login_host and login_port",
+        place=connection.place,
+    )
 
 
 def _words(error: Exception) -> str:

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Connection poolers are refused: what a check sets for its session would stay on connections of the application."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
+from ansible_collections.octalume.rollback.plugins.modules import postgres_validate_info
+
+from tests.integration.postgres.calling import call
+from tests.sandbox.postgres import ACCOUNT, PostgresServer
+from tests.sandbox.process import LOOPBACK, Process, free_port
+
+KEY = b"K\0\0\0\x0c"  # BackendKeyData: its length, then process id and secret
+
+
+@contextmanager
+def somebody_between(port: int) -> Iterator[int]:
+    """A wire to ``port`` whose other end says that it is process 1 of the server, as poolers make their own numbers."""
+    listener = socket.create_server((LOOPBACK, 0))
+
+    def pump(source: socket.socket, target: socket.socket, disguise: bool) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                at = data.find(KEY) if disguise else -1
+                if at >= 0:
+                    data = data[: at + 5] + b"\0\0\0\x01" + data[at + 9 :]
+                target.sendall(data)
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_RDWR)
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                client, _unused = listener.accept()
+                server = socket.create_connection((LOOPBACK, port))
+                for ends in ((client, server, False), (server, client, True)):
+                    threading.Thread(target=pump, args=ends, daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+def test_a_pooler_is_known_by_its_process_number(login: dict[str, Any], server: PostgresServer) -> None:
+    with (
+        somebody_between(server.port) as port,
+        pytest.raises(RollbackError, match=rf"127\.0\.0\.1:{port} is a pooler .* name the server itself"),
+    ):
+        call(postgres_validate_info, **{**login, "login_port": port})
+
+
+@pytest.fixture
+def pgbouncer(server: PostgresServer, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[int]:
+    """The port of a PgBouncer that pools transactions; the parameter are further settings."""
+    program = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
+    if not Path(program).exists():
+        pytest.skip("PgBouncer is not installed: apt-get install --no-install-recommends pgbouncer")
+    port, users = free_port(LOOPBACK), server.data.parent / "pgbouncer.txt"
+    users.write_text(f'"{server.superuser}" "{server.password}"\n')
+    settings = server.data.parent / "pgbouncer.ini"
+    settings.write_text(f"""[databases]
+* = host={LOOPBACK} port={server.port}
+[pgbouncer]
+listen_addr = {LOOPBACK}
+listen_port = {port}
+unix_socket_dir =
+auth_type = plain
+auth_file = {users}
+pool_mode = transaction
+default_pool_size = 1
+{request.param}
+""")
+    account = ACCOUNT if os.geteuid() == 0 else None
+    process = Process([program, settings], tmp_path / "log", directory=Path("/"), user=account)
+    try:
+        process.wait_ready(lambda: _answers(port), 10)
+        yield port
+    finally:
+        process.stop()
+
+
+def _answers(port: int) -> bool:
+    with suppress(OSError), socket.create_connection((LOOPBACK, port), 1):
+        return True
+    return False
+
+
+@pytest.mark.parametrize("pgbouncer", ["", "ignore_startup_parameters = options,extra_float_digits"], indirect=True)
+def test_pgbouncer_is_refused_and_its_connections_stay_as_they_were(
+    login: dict[str, Any], server: PostgresServer, shop: str, pgbouncer: int
+) -> None:
+    with pytest.raises(RollbackError, match=r"is a pooler .* name the server itself"):
+        call(postgres_validate_info, **{**login, "login_port": pgbouncer})
+    address = f"host={LOOPBACK} port={pgbouncer} dbname={shop} user={server.superuser} password={server.password}"
+    asked = ["psql", "-qAtX", address, "-c", "SHOW search_path", "-c", "SHOW default_transaction_read_only"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=20)
+    assert done.stdout.split() == ['"$user",', "public", "off"]
