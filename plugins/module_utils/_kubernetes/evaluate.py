@@ -8,30 +8,15 @@ the old success, and a stale ProgressDeadlineExceeded stays until the controller
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from .identity import QUIESCED, comparable, fits_record, images_of, same_image
 from .model import FIELD_MANAGER, Json, Observed, Pod
+from .patience import PATIENCE, Limits, patience
 
 RELEASE, PREVIOUS, OTHER = "release", "previous", "other"
-
-# Seconds for which a reason may stand before the rollout is given up. Backing off means that the kubelet has tried
-# more than once; the others may be a registry's hiccup, or a node or quota that leaving pods are about to free.
-PATIENCE: Mapping[str, float] = {
-    "ImagePullBackOff": 0,
-    "InvalidImageName": 0,
-    "ErrImageNeverPull": 0,
-    "CrashLoopBackOff": 0,
-    "CreateContainerConfigError": 3,
-    "ErrImagePull": 8,
-    "CreateContainerError": 5,
-    "RunContainerError": 5,
-    "Unschedulable": 10,
-    "FailedCreate": 8,
-    "ProgressDeadlineExceeded": 30,
-}
 
 
 @dataclass(frozen=True)
@@ -115,7 +100,7 @@ def _last_writer(live: Json) -> str:
     return f" by {last['manager']} at {last['time']}" if last else ""
 
 
-def health(observed: Observed, wanted: int) -> Health:
+def health(observed: Observed, wanted: int, limits: Limits | None = None) -> Health:
     """Compare ``observed`` with ``wanted`` pods of the live template, all ready and available, and no other."""
     status = observed.live.get("status") or {}
     names = (
@@ -133,7 +118,8 @@ def health(observed: Observed, wanted: int) -> Health:
     summary = f"{updated}/{wanted} updated, {ready}/{wanted} ready, {available}/{wanted} available"
     summary += f", {len(others)} old left" if others else ""
     mark = tuple(sorted((pod.name, pod.restarts) for pod in observed.pods))
-    problems = [*_pod_problems(current, leaving), *_object_problems(observed, current, leaving, wanted, seen)]
+    problems = [*_pod_problems(current, leaving, limits or Limits())]
+    problems += _object_problems(observed, current, leaving, wanted, seen)
     return Health(settled, wanted, ready, updated, available, summary, tuple(problems), mark)
 
 
@@ -152,15 +138,15 @@ def age_leaving(pod: Pod, now: datetime.datetime) -> int:
     return max(0, round((now - due).total_seconds()) + pod.grace)
 
 
-def _pod_problems(current: list[Pod], leaving: bool) -> Iterable[Problem]:
+def _pod_problems(current: list[Pod], leaving: bool, limits: Limits) -> Iterable[Problem]:
     for pod in current:
         for trouble in pod.troubles:
-            patience = PATIENCE.get(trouble.reason)
+            limit = patience(pod, trouble, limits)
             # Leaving pods may free the room that this one waits for.
-            if patience is None or (leaving and not trouble.container):
+            if limit is None or (leaving and not trouble.container):
                 continue
-            key = (trouble.reason, trouble.container)
-            yield Problem(trouble.reason, pod.name, trouble.container, trouble.message, patience, key)
+            key = (limit[0], pod.name, trouble.container)
+            yield Problem(trouble.reason, pod.name, trouble.container, trouble.message, limit[1], key)
 
 
 def _object_problems(

@@ -155,10 +155,16 @@ class Pod:
     owner: str
     revision: str
     image_ids: Mapping[str, str]
-    restarts: int
+    restarts_of: Mapping[str, int]
+    """By container, how often it was started again."""
     deleted: str | None
     grace: int
     troubles: tuple[Trouble, ...]
+
+    @property
+    def restarts(self) -> int:
+        """How often one of its containers was started again."""
+        return sum(self.restarts_of.values())
 
     @property
     def finished(self) -> bool:
@@ -180,7 +186,7 @@ class Pod:
             owner=controller_of(item),
             revision=labels.get("controller-revision-hash") or labels.get("pod-template-hash", ""),
             image_ids={container["name"]: container.get("imageID", "") for container in containers},
-            restarts=sum(container.get("restartCount", 0) for container in containers),
+            restarts_of={container["name"]: container.get("restartCount", 0) for container in containers},
             deleted=meta.get("deletionTimestamp"),
             grace=meta.get("deletionGracePeriodSeconds") or 0,
             troubles=(*_unscheduled(conditions), *(trouble for one in containers for trouble in _waiting(one))),

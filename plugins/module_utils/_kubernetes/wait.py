@@ -15,6 +15,7 @@ from .evaluate import Health, Problem, health, intrusion, remaining
 from .mirror import Mirror
 from .model import COLLECTIONS, EVENTS, HISTORIES, PODS, Json, Observed, Pod, selector_of
 from .observe import assemble, observe
+from .patience import Limits
 
 TICK = 1.0
 """Seconds after which time-outs are looked at though nothing has changed."""
@@ -50,6 +51,7 @@ class Waiter:
         self._autoscaler = observed.autoscaler
         self._events_before: dict[str, int] | None = None
         self._removed: set[str] = set()
+        self._limits: Limits | None = None
         selector = {"labelSelector": selector_of(observed.live)}
         namespace, kind = self._workload.namespace, self._workload.kind
         self._lists: dict[str, tuple[str, Mapping[str, str]]] = {
@@ -90,7 +92,7 @@ class Waiter:
         for observed in self._states():
             now = time.monotonic()
             if observed:
-                state = health(observed, _wanted(observed, wanted))
+                state = health(observed, _wanted(observed, wanted), self._limits)
                 last = (observed, state)
                 first_seen = {problem.key: first_seen.get(problem.key, now) for problem in state.problems}
                 if not state.settled:
@@ -99,7 +101,7 @@ class Waiter:
                         self._unblock(pod for pod in observed.pods if not observed.is_current(pod))
                 elif calm_since is None or calm_since[1] != state.mark:
                     calm_since = (now, state.mark)
-                self._tell(state.summary + (f", soaking for {soak:g} s" if state.settled and soak else ""))
+                self._tell(_progress(state, soak))
             if calm_since and now - calm_since[0] >= soak:
                 final = self._confirmed(wanted, calm_since[1])
                 if final:
@@ -131,6 +133,9 @@ class Waiter:
             return None
         observed = assemble(self._workload, live, lists["history"], lists["pods"], self._autoscaler)
         self._refuse_intrusion(observed)
+        if self._limits is None:
+            before = {(pod.uid, name): count for pod in observed.pods for name, count in pod.restarts_of.items()}
+            self._limits = Limits(before)
         return replace(observed, refusals=self._refusals(lists.get("events", [])))
 
     def _refusals(self, events: list[Json]) -> tuple[str, ...]:
@@ -234,6 +239,13 @@ def _wanted(observed: Observed, wanted: int) -> int:
     if observed.workload.kind == "DaemonSet" or observed.autoscaler:
         return max(observed.replicas, min(wanted, 1))
     return wanted
+
+
+def _progress(state: Health, soak: float) -> str:
+    """How far it is, and the first of what holds it up."""
+    if state.settled:
+        return state.summary + (f", soaking for {soak:g} s" if soak else "")
+    return state.summary + (f"; {state.problems[0]}" if state.problems else "")
 
 
 def _noticed(live: Json) -> bool:

@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from .._kubernetes.client import MERGE_PATCH, ApiError, Cluster, Json, path_of
-from .._kubernetes.evaluate import PATIENCE
 from .._kubernetes.mirror import Mirror
 from .._kubernetes.model import COLLECTIONS, EVENTS, PODS
+from .._kubernetes.patience import PATIENCE
 from .._kubernetes.permissions import missing
 from .._module import RollbackError
 from .._postgres.model import Connection
@@ -21,6 +21,7 @@ from .job import (
     JOB_LABEL,
     START_ERRORS,
     TARGET_LABEL,
+    Doubt,
     Ended,
     Site,
     ended,
@@ -195,26 +196,27 @@ class JobRunner:
                         return end
                     if running_since is None and started(found["pods"]):
                         running_since = now
-                    present = dict(self._doubts(name, found, now - began))
-                    first_seen = {text: first_seen.get(text, now) for text in present}
-                    for text, patience in present.items():
-                        if now - first_seen[text] >= patience:
-                            raise RollbackError(text, reason=text)
+                    doubts = list(self._doubts(name, found, now - began))
+                    first_seen = {doubt.key: first_seen.get(doubt.key, now) for doubt in doubts}
+                    for doubt in doubts:
+                        if now - first_seen[doubt.key] >= doubt.patience:
+                            raise RollbackError(doubt.text, reason=doubt.text)
                 if now - (running_since or began) > (timeout if running_since else self._site.start_timeout):
                     raise self._late(name, argv, timeout, found, running_since is not None)
 
-    def _doubts(self, name: str, found: Mapping[str, list[Json]], age: float) -> Iterator[tuple[str, float]]:
-        """Why it may come to nothing, each with the seconds for which that may last."""
+    def _doubts(self, name: str, found: Mapping[str, list[Json]], age: float) -> Iterator[Doubt]:
+        """Why it may come to nothing."""
         where = f"job {self._site.namespace}/{name}"
         if not found["job"]:
-            yield f"{where} was deleted by somebody. Ask migration_info where the schema is", 0
+            yield Doubt("gone", f"{where} was deleted by somebody. Ask migration_info where the schema is")
         elif over := finished(found["job"][0]):
             # The two lists are not of one moment: the end of its pod may be told a little later.
-            yield f"{where} is over, but its pod is gone: {over}. Ask migration_info where the schema is", 5
+            text = f"{where} is over, but its pod is gone: {over}. Ask migration_info where the schema is"
+            yield Doubt("over", text, 5)
         elif not found["pods"] and age > PATIENCE["FailedCreate"] and (why := self._refusal(found["job"][0])):
-            yield f"{where} gets no pod: {why}", 0
-        for text, patience in troubles(found["pods"]):
-            yield f"{where} cannot start: {text}", patience
+            yield Doubt("none", f"{where} gets no pod: {why}")
+        for trouble in troubles(found["pods"]):
+            yield replace(trouble, text=f"{where} cannot start: {trouble.text}")
 
     def _refusal(self, job: Json) -> str:
         """Why the controller could not create a pod, from its events; nothing where these may not be read."""
@@ -230,7 +232,7 @@ class JobRunner:
     ) -> RollbackError:
         """The error for a Job that took too long, with the last lines of its log."""
         if not running:
-            states = "; ".join(text for text, _unused in troubles(found.get("pods", []))) or "no pod has started"
+            states = "; ".join(one.text for one in troubles(found.get("pods", []))) or "no pod has started"
             limit = f"{self._site.start_timeout:g} s (job.start_timeout)"
             return RollbackError(f"job {self._site.namespace}/{name} did not start within {limit}: {states}")
         pod = found["pods"][0]["metadata"]["name"] if found.get("pods") else ""

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .._kubernetes.evaluate import PATIENCE
 from .._kubernetes.model import PREFIX, Json, Pod
+from .._kubernetes.patience import Limits, patience
 from .._kubernetes.permissions import Right
 from .._kubernetes.permissions import rights as right_to
 from .._module import RollbackError
@@ -223,15 +223,24 @@ def finished(job: Json) -> str:
     return ""
 
 
-def troubles(pods: Iterable[Json]) -> list[tuple[str, float]]:
-    """Why pods do not start, each with the seconds for which that may last."""
+@dataclass(frozen=True)
+class Doubt:
+    """Why it may come to nothing, and the seconds for which that may last; what has one ``key`` is of one age."""
+
+    key: str
+    text: str
+    patience: float = 0
+
+
+def troubles(pods: Iterable[Json]) -> list[Doubt]:
+    """Why pods do not start."""
     found = []
     for item in pods:
         pod = Pod.from_json(item)
         for trouble in pod.troubles:
-            if trouble.reason in PATIENCE:
+            if limit := patience(pod, trouble, Limits()):
                 where = f"container {trouble.container} of pod {pod.name}" if trouble.container else f"pod {pod.name}"
-                found.append((f"{where}: {trouble.reason}: {trouble.message}", PATIENCE[trouble.reason]))
+                found.append(Doubt(f"{where}: {limit[0]}", f"{where}: {trouble.reason}: {trouble.message}", limit[1]))
     return found
 
 

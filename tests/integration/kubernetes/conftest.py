@@ -85,6 +85,8 @@ def images() -> Json:
         "shop:slow": image("slow", LEAVES_AFTER="2.5"),
         "shop:crash": image("crash", BEHAVIOUR="crash"),
         "shop:crash-later": image("crash-later", BEHAVIOUR="crash later"),
+        "shop:cold": image("cold", BEHAVIOUR="crash twice"),
+        "shop:far": {**image("far"), "pull_errors": ["dial tcp 10.0.0.9:443: i/o timeout", "unexpected EOF"]},
         "shop:unready": image("unready", BEHAVIOUR="unready"),
     }
 

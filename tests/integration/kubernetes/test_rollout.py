@@ -236,6 +236,16 @@ def test_a_rollback_that_can_never_succeed_fails_within_seconds(
     assert sum(pod["status"]["containerStatuses"][0]["ready"] for pod in namespace.pods()) == 2
 
 
+@pytest.mark.parametrize("image", ["shop:far", "shop:cold"], ids=["registry", "database"])
+def test_a_hiccup_at_the_start_is_waited_for(namespace: Namespace, image: str) -> None:
+    """A registry that answers the third attempt, a database that is there for the third start."""
+    namespace.history([{"image": image, **PROBED}, {"image": "shop:1.4.2", "readinessProbe": None}], replicas=1)
+    [entry] = namespace.rollout("rolled_back", [namespace.workload(previous=image)], timeout=60)["workloads"]
+    assert entry["after"]["images"] == {"main": image}
+    told = {"shop:far": "ImagePull.*(i/o timeout|unexpected EOF)", "shop:cold": "CrashLoopBackOff"}[image]
+    assert [line for line in namespace.told if re.search(told, line)], namespace.told
+
+
 def test_a_crash_after_readiness_is_caught_by_the_soak(namespace: Namespace) -> None:
     """A crash loop that passes readiness briefly made `rollout status` succeed and then fell to 0/3."""
     namespace.history(["shop:crash-later", "shop:1.4.2"], replicas=1)

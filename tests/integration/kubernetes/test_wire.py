@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.client import ApiError, ApiServer
-from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.evaluate import PATIENCE
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.mirror import Mirror
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.model import Container, Workload
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.observe import assemble
+from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.patience import PATIENCE
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.plan import Options
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.rollout import Rollout
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.wait import Waiter
@@ -62,10 +62,9 @@ def test_a_real_rollout_is_followed_until_the_last_old_pod_is_gone() -> None:
     assert told[-1] == "Deployment production/api-server: 3/3 updated, 3/3 ready, 3/3 available"
 
 
-def test_a_real_bad_image_ends_the_waiting_with_container_and_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_real_bad_image_ends_the_waiting_with_container_and_reason() -> None:
     events = recording("bad_image")
     live = next(event["object"] for event in events if event["t"] > 1.25 and event["object"]["kind"] == "Deployment")
-    monkeypatch.setitem(PATIENCE, "ErrImagePull", 0.3)
     with TableServer(Replay(events, 1.25, 13.0, speed=10)) as server:
         started = time.monotonic()
         with pytest.raises(RollbackError, match=r"container api of pod \S+: ErrImagePull: .*9\.9\.9") as caught:

@@ -20,7 +20,7 @@ def _settings() -> tuple[Settings, int, dict[str, str]]:
     parser.add_argument(
         "--directory", type=Path, required=True, help="where kubeconfig, certificates and logs are kept"
     )
-    parser.add_argument("--images", type=Path, required=True, help="JSON: image name -> {argv, env, cwd}")
+    parser.add_argument("--images", type=Path, required=True, help="JSON: image name -> {argv, env, cwd, pull_errors}")
     parser.add_argument("--pod-network", type=ipaddress.IPv4Network, required=True, help="a part of 127.0.0.0/8")
     parser.add_argument("--port", type=int, default=0, help="of the API; 0 chooses a free one")
     parser.add_argument(

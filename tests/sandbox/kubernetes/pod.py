@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import signal
 import uuid
 from pathlib import Path
@@ -224,13 +225,14 @@ class PodWorker:
         self.write()
 
     async def _pull(self, spec: Object) -> Object:
-        """The image; while it is not known, ErrImagePull and ImagePullBackOff take turns."""
+        """The image; while it cannot be had, ErrImagePull and ImagePullBackOff take turns."""
         name, image, status = spec["name"], spec["image"], self.status(spec["name"])
         wait = _BACK_OFF
-        while (found := self.cluster.image(image)) is None:
-            full = pod_status.full_image(image)
-            why = f'failed to pull and unpack image "{full}": failed to resolve reference "{full}": {full}: not found'
-            text = f"rpc error: code = NotFound desc = {why}"
+        for attempt in itertools.count():
+            found = self.cluster.image(image)
+            text = pod_status.pull_error(image, found, attempt)
+            if found and not text:
+                break
             self.tell("Pulling", f'Pulling image "{image}"', name)
             self.tell("Failed", f'Failed to pull image "{image}": {text}', name, warning=True)
             status["state"] = {"waiting": {"reason": "ErrImagePull", "message": text}}

@@ -21,6 +21,18 @@ def full_image(image: str) -> str:
     return image if "." in first or ":" in first or first == "localhost" else f"docker.io/{image}"
 
 
+def pull_error(image: str, found: Object | None, attempt: int) -> str:
+    """Why a pull fails, as containerd says it; an image may have ``pull_errors`` for its first attempts."""
+    full = full_image(image)
+    if found is None:
+        why = f'failed to pull and unpack image "{full}": failed to resolve reference "{full}": {full}: not found'
+        return f"rpc error: code = NotFound desc = {why}"
+    hiccups = found.get("pull_errors", [])
+    if attempt >= len(hiccups):
+        return ""
+    return f'rpc error: code = Unknown desc = failed to pull and unpack image "{full}": {hiccups[attempt]}'
+
+
 def image_id(image: str) -> str:
     """The digest of an image: the same for the same name."""
     return image.partition("@")[2] or "sha256:" + hashlib.sha256(full_image(image).encode()).hexdigest()

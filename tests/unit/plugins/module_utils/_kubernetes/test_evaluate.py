@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.evaluate import (
-    PATIENCE,
     age_leaving,
     health,
     position,
@@ -21,6 +21,7 @@ from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.mode
     Pod,
     Workload,
 )
+from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.patience import PATIENCE, Limits
 
 from tests.unit.plugins.module_utils._kubernetes.conftest import api_server
 
@@ -72,9 +73,14 @@ def test_pods_that_finished_but_are_still_listed_count_as_left(replay: Replay) -
 
 def test_a_bad_image_is_known_within_a_second_and_given_up_long_before_the_deadline(replay: Replay) -> None:
     states = replay("bad_image", api_server("9.9.9", "1.4.1"))
-    seen = {problem.reason: second for second, state in reversed(list(states)) for problem in health(state, 3).problems}
-    assert 1.9 < seen["ErrImagePull"] < 2.1
-    assert seen["ErrImagePull"] + PATIENCE["ErrImagePull"] < seen["ProgressDeadlineExceeded"]
+    seen = {
+        problem.reason: (second, problem.fatal_after)
+        for second, state in reversed(list(states))
+        for problem in health(state, 3).problems
+    }
+    second, patience = seen["ErrImagePull"]
+    assert 1.9 < second < 2.1
+    assert second + patience < seen["ProgressDeadlineExceeded"][0]
 
 
 def test_a_passed_deadline_is_forgotten_when_the_controller_catches_up(replay: Replay) -> None:
@@ -163,11 +169,11 @@ def test_an_evicted_pod_that_only_lies_there_is_not_waited_for(observed: Make) -
 @pytest.mark.parametrize(
     ("waiting", "patience"),
     [
-        ("ImagePullBackOff", 0),
-        ("CrashLoopBackOff", 0),
+        ("ImagePullBackOff", 45),
+        ("CrashLoopBackOff", math.inf),
         ("InvalidImageName", 0),
         ("CreateContainerConfigError", 3),
-        ("ErrImagePull", 8),
+        ("ErrImagePull", 45),
         ("ContainerCreating", None),
         ("PodInitializing", None),
     ],
@@ -181,6 +187,53 @@ def test_reasons_that_can_never_come_right_are_named(observed: Make, waiting: st
     assert [problem.fatal_after for problem in problems] == ([] if patience is None else [patience])
     for problem in problems:
         assert f"container api of pod {problem.pod}: {waiting}: because" == str(problem)
+
+
+@pytest.mark.parametrize(
+    ("message", "patience"),
+    [
+        ('failed to resolve reference "docker.io/shop/api:9": docker.io/shop/api:9: not found', 0),
+        ('Back-off pulling image "api:9": ErrImagePull: reading manifest 9 in docker.io/api: manifest unknown', 0),
+        ("pull access denied, repository does not exist or may require authorization", 0),
+        ("Error response from daemon: unauthorized: project shop not found", 0),
+        ("no match for platform in manifest", 0),
+        ("dial tcp 10.0.0.9:443: i/o timeout", 45),
+        ("unexpected status code 503 Service Unavailable", 45),
+        ("toomanyrequests: You have reached your pull rate limit", 45),
+        ("failed to prepare extraction snapshot: parent snapshot sha256:1 does not exist: not found", 45),
+        ('Back-off pulling image "shop/denied:1"', 45),
+    ],
+)
+def test_an_image_that_does_not_exist_is_given_up_at_once_and_a_registry_asked_again(
+    observed: Make, message: str, patience: float
+) -> None:
+    """The first attempt's error stands for 10 s and more, until the kubelet's second one (recorded: 13 s)."""
+    keys = set()
+    for reason in ("ErrImagePull", "ImagePullBackOff"):
+
+        def stuck(objects: Json, reason: str = reason) -> None:
+            status = objects["pods"][0]["status"]["containerStatuses"][0]
+            status.update(state={"waiting": {"reason": reason, "message": message}}, ready=False)
+
+        [problem] = health(observed(stuck), 3).problems
+        assert problem.fatal_after == patience
+        keys.add(problem.key)
+    assert len(keys) == 1, "the two take turns, and are one problem of one age"
+
+
+@pytest.mark.parametrize(
+    ("restarts", "before", "patience"), [(1, 0, math.inf), (2, 0, math.inf), (3, 0, 0), (50, 49, math.inf), (52, 49, 0)]
+)
+def test_a_crash_loop_is_one_from_the_third_restart_of_this_wait_on(
+    observed: Make, restarts: int, before: int, patience: float
+) -> None:
+    def crashed(objects: Json) -> None:
+        status = objects["pods"][0]["status"]["containerStatuses"][0]
+        status.update(state={"waiting": {"reason": "CrashLoopBackOff"}}, ready=False, restartCount=restarts)
+
+    state = observed(crashed)
+    [problem] = health(state, 3, Limits({(pod.uid, "api"): before for pod in state.pods})).problems
+    assert problem.fatal_after == patience
 
 
 def unscheduled(objects: Json) -> None:

@@ -141,7 +141,11 @@ def test_what_pods_say() -> None:
     assert str(ended([pod(over)])) == "container migrate of pod p1: OOMKilled, exit code 137"
     assert ended([pod({"running": {}})]) is None
     waiting = pod({"waiting": {"reason": "ImagePullBackOff", "message": "not found"}})
-    assert troubles([waiting]) == [("container migrate of pod p1: ImagePullBackOff: not found", 0)]
+    [doubt] = troubles([waiting])
+    assert (doubt.text, doubt.patience) == ("container migrate of pod p1: ImagePullBackOff: not found", 0)
+    tried = pod({"waiting": {"reason": "ErrImagePull", "message": "i/o timeout"}})
+    [hiccup] = troubles([tried])
+    assert (hiccup.key, hiccup.patience) == (doubt.key, 45)
     assert troubles([pod({"waiting": {"reason": "ContainerCreating"}})]) == []
     # The pod of an earlier Job of that name is not this one's.
     assert pods_of([{"metadata": {"uid": "u2"}}], [pod(over)]) == []
