@@ -64,7 +64,7 @@ direction:
   type: str
 steps:
   description: The steps to run, newest first, each with C(version) (what is undone), C(to) (where that leads) and
-    C(name).
+    C(name), which tells the migrations of other applications that O(tool=django) undoes with it.
   returned: success
   type: list
   elements: dict

@@ -17,7 +17,7 @@ from . import live
 from .adapters import ADAPTERS, Adapter, connection_environment
 from .client import Here, Place
 from .model import Completed, Plan, Preview, Script, Status, Step, Tool
-from .plan import plan_down, same, script_problems
+from .plan import plan_down, same, script_problems, told_with_others
 
 APPLICATION = "octalume.rollback migration"  # how the tool's sessions are known to the server
 
@@ -98,7 +98,9 @@ class Migrator:
         preview = None
         if self.connection and plan.steps and not problems:
             preview = live.preview(self.connection, plan.steps, scripts)
-        return Observation(status, replace(plan, problems=problems), preview)
+        return Observation(
+            status, replace(plan, steps=told_with_others(plan.steps, scripts), problems=problems), preview
+        )
 
     def blockers(self) -> list[Holder]:
         """Who holds locks now; nobody is known without a connection."""

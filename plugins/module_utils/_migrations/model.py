@@ -57,10 +57,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class Script:
-    """The SQL of one step down, or why it cannot be shown (``problem`` says why it cannot be run either)."""
+    """The SQL of one step down, or why it cannot be shown (``problem`` says why it cannot be run either).
+
+    ``others`` are migrations of other applications that the tool undoes with it; their SQL is part of it.
+    """
 
     sql: str | None
     problem: str = ""
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from .model import Migration, Plan, Script, Status, Step
 
@@ -88,3 +89,13 @@ def script_problems(steps: tuple[Step, ...], scripts: Mapping[str, Script]) -> l
         for step in steps
         if step.version in scripts and scripts[step.version].problem
     ]
+
+
+def told_with_others(steps: tuple[Step, ...], scripts: Mapping[str, Script]) -> tuple[Step, ...]:
+    """The steps, with what each undoes of other applications in its name."""
+    named = []
+    for step in steps:
+        others = scripts[step.version].others if step.version in scripts else ()
+        words = " ".join([step.name] * bool(step.name) + [f"and {', '.join(others)}"] * bool(others))
+        named.append(replace(step, name=words))
+    return tuple(named)

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
 from ansible_collections.octalume.rollback.plugins.modules import migration_downgrade, migration_info
 
-from tests.integration.migrations.projects import ALL, Project, alembic, environment_of
+from tests.integration.migrations.projects import ALL, Project, alembic, django, environment_of
 from tests.integration.postgres.calling import call
 from tests.sandbox.postgres import PostgresServer
 
@@ -97,3 +97,45 @@ def test_branches_of_alembic_are_told_before_the_first_step(
     with pytest.raises(RollbackError, match=r"on several branches at once \(.*0009.*\); go down by hand"):
         call(migration_downgrade, **options, target="0001")
     assert server.execute("TABLE side", database) == []
+
+
+ORDERS = """
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("shop", "0003_points")]
+    operations = [migrations.CreateModel("Order", [("id", models.AutoField(primary_key=True))])%s]
+"""
+
+
+def test_what_django_undoes_of_other_applications_is_counted_too(
+    tmp_path: Path, server: PostgresServer, database: str
+) -> None:
+    made = django(tmp_path)
+    manage, folder = tmp_path / "manage.py", tmp_path / "orders" / "migrations"
+    manage.write_text(manage.read_text().replace('["shop"]', '["shop", "orders"]'))
+    folder.mkdir(parents=True)
+    for place in (folder, folder.parent):
+        (place / "__init__.py").touch()
+    (folder / "0001_order.py").write_text(ORDERS % "")
+    environment = environment_of(made, server.environment(database))
+    subprocess.run([*made.command, *made.up], cwd=tmp_path, env=environment, check=True, timeout=60)
+    server.execute("INSERT INTO orders_order SELECT FROM generate_series(1, 9)", database)
+    options = {**server.login(database), "tool": "django", "app": "shop", "command": made.command}
+    options["chdir"] = str(tmp_path)
+
+    told = call(migration_info, **options, target="0001_user")
+    assert [step["name"] for step in told["steps"]] == ["and orders.0001_order", ""]
+    assert ("0003_points", "public.orders_order", 9) in [
+        (item["step"], item["table"], item["rows"]) for item in told["loss"]["items"]
+    ]
+    with pytest.raises(RollbackError, match=r"lose 9 rows, max_loss is 8: .*9 in public\.orders_order"):
+        call(migration_downgrade, **options, target="0002_tier", max_loss=8)
+    assert len(server.execute("TABLE orders_order", database)) == 9
+    (folder / "0001_order.py").write_text(ORDERS % ", migrations.RunPython(lambda *_: None)")
+    with pytest.raises(RollbackError, match=r"step 0003_points cannot be undone: .*orders\.0001_order.* irreversible"):
+        call(migration_downgrade, **options, target="0002_tier")
+    (folder / "0001_order.py").write_text(ORDERS % "")
+    assert call(migration_downgrade, **options, target="0002_tier", max_loss=9)["changed"]
+    assert server.execute("SELECT to_regclass('orders_order')", database) == [(None,)]

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Django: one application's migrations; ``sqlmigrate --backwards`` shows a way down without running it."""
+"""Django: one application's migrations, and those of others that depend on them.
+
+``migrate --plan`` shows what a way down undoes, ``sqlmigrate --backwards`` how, without running it.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ..._module import RollbackError
 from ..._postgres.foreign import NAMES, not_supported
@@ -12,6 +15,7 @@ from ..client import Runner, demand
 from ..model import Migration, Script, Status, Step, Tool
 
 LINE = re.compile(r"^\s*\[(?P<mark>[Xx ])\]\s+(?P<name>\S+)")
+PLANNED = re.compile(r"^(\w+)\.(\w+)\s*$", re.MULTILINE)
 VENDOR = re.compile(r"^vendor: (\w+)$", re.MULTILINE)
 QUESTION = (
     "from django.core.management import call_command; from django.db import connection;"
@@ -39,12 +43,20 @@ class Django:
         return read_migrations(demand(done, "cannot ask Django for its migrations"), self._app)
 
     def scripts(self, steps: Sequence[Step]) -> Mapping[str, Script]:
-        """``sqlmigrate APP NAME --backwards``."""
-        found = {}
+        """``migrate APP NAME --plan`` says what a step undoes, ``sqlmigrate APP NAME --backwards`` how."""
+        found: dict[str, Script] = {}
+        before: set[tuple[str, str]] = set()
         for step in steps:
-            done = self._run(["sqlmigrate", self._app, step.version, "--backwards", "--no-color"])
-            found[step.version] = read_backwards(done.status, done.output, done.errors)
+            asked = self._run([*self.down(step), "--plan"])
+            planned = PLANNED.findall(demand(asked, f"cannot ask Django what else goes with {step.version}"))
+            others = [one for one in planned if one not in before and one[0] != self._app]
+            before.update(planned)
+            found[step.version] = joined([(self._app, step.version), *others], self._backwards)
         return found
+
+    def _backwards(self, app: str, name: str) -> Script:
+        done = self._run(["sqlmigrate", app, name, "--backwards", "--no-color"])
+        return read_backwards(done.status, done.output, done.errors)
 
     def down(self, step: Step) -> list[str]:
         """``migrate APP NAME``."""
@@ -64,6 +76,17 @@ def read_migrations(text: str, app: str) -> Status:
     if gaps:
         problems.append(f"{', '.join(gaps)} is not applied although a later migration is; repair that by hand")
     return Status(applied[-1].version if applied else Django.base, applied, pending, problems=tuple(problems))
+
+
+def joined(undone: Sequence[tuple[str, str]], script_of: Callable[[str, str], Script]) -> Script:
+    """One script for a migration and those of other applications that go with it: unseen if any of them is."""
+    scripts = {f"{app}.{name}": script_of(app, name) for app, name in undone}
+    own, *others = scripts
+    problem = scripts[own].problem
+    for name in others:
+        problem = problem or (f"it undoes {name} too: {scripts[name].problem}" if scripts[name].problem else "")
+    texts = [script.sql for script in scripts.values() if script.sql is not None]
+    return Script("\n".join(texts) if len(texts) == len(scripts) else None, problem, tuple(others))
 
 
 def read_backwards(status: int, output: str, errors: str) -> Script:
