@@ -48,6 +48,11 @@ options:
   release:
     description: The release that is running now, kept in the manifest. A restore for another release is refused.
     type: str
+  environment:
+    description:
+      - The environment the database is in, kept in the manifest. A restore into another one is refused.
+      - Only backups of the same environment are removed by O(keep) and O(keep_days).
+    type: str
   migration_version:
     description: Version of the schema, kept in the manifest.
     type: str
@@ -104,6 +109,7 @@ EXAMPLES = r"""
     login_db: shop
     path: /var/backups/shop/1.4.2.dump
     release: 1.4.2
+    environment: eu-1
     migration_version: "42"
     proof: restore
     proof_budget: 60
@@ -151,6 +157,10 @@ backup:
       returned: always
     release:
       description: The release it belongs to.
+      type: str
+      returned: always
+    environment:
+      description: The environment it was taken in. Null where none was named.
       type: str
       returned: always
     migration_version:
@@ -211,6 +221,7 @@ ARGUMENTS: dict[str, Any] = {
         "compression_level": {"type": "int"},
         "jobs": {"type": "int", "default": 2},
         "release": {"type": "str"},
+        "environment": {"type": "str"},
         "migration_version": {"type": "str"},
         "force": {"type": "bool", "default": False},
         "proof": {"type": "str", "choices": ["none", "read", "restore"], "default": "read"},
@@ -223,6 +234,7 @@ ARGUMENTS: dict[str, Any] = {
     },
     "supports_check_mode": True,
 }
+BELONGS = ("release", "environment", "migration_version")
 
 
 def wanted(call: Call, programs: Programs) -> backup.Request:
@@ -235,7 +247,8 @@ def wanted(call: Call, programs: Programs) -> backup.Request:
     )
     if warning:
         call.warn(warning)
-    copied = ("format", "jobs", "release", "migration_version", "proof", "proof_budget", "lock_timeout", "timeout")
+    copied = ("format", "jobs", *BELONGS, "proof", "proof_budget")
+    copied += ("lock_timeout", "timeout")
     return backup.Request(
         path=Path(params["path"]).absolute(),
         compression=compression,
@@ -249,7 +262,10 @@ def good_one(call: Call, request: backup.Request) -> Manifest | None:
     if not request.path.exists():
         return None
     manifest = archive.read_manifest(request.path)
-    plan.refuse_foreign(manifest, path=str(request.path), release=request.release, database=call.params["login_db"])
+    plan.refuse_foreign(
+        manifest, path=str(request.path), release=request.release, database=call.params["login_db"],
+        environment=request.environment,
+    )  # fmt: skip
     try:
         archive.verify_bytes(request.path, manifest)
     except RollbackError as damage:
@@ -263,7 +279,7 @@ def prune(call: Call, request: backup.Request) -> list[str]:
     limits = (call.params["keep"], call.params["keep_days"])
     if limits == (None, None):
         return []
-    kept = backup.existing(request.path.parent, call.params["login_db"])
+    kept = backup.existing(request.path.parent, call.params["login_db"], request.environment)
     gone = plan.to_prune(kept, newest=str(request.path), count=limits[0], days=limits[1], now=datetime.now(UTC))
     for path in gone:
         if not call.check_mode:
@@ -283,7 +299,7 @@ def run(call: Call) -> dict[str, Any]:
     connection = connection_from(call.params)
     backup.preflight(connection, request, programs)
     if call.check_mode:
-        planned = {name: getattr(request, name) for name in ("format", "compression", "release", "migration_version")}
+        planned = {name: getattr(request, name) for name in ("format", "compression", *BELONGS)}
         summary = {"path": path, "database": connection.database, **planned}
     else:
         summary = backup.take(connection, request, programs, call.progress, call.fence).summary(path)

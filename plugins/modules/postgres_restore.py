@@ -26,6 +26,12 @@ options:
   release:
     description: The release the backup must belong to.
     type: str
+  environment:
+    description:
+      - The environment the backup must have been taken in. Name another one than that of the database to bring its data
+        here.
+      - A backup that was taken without O(octalume.rollback.postgres_backup#module:environment) is not refused.
+    type: str
   terminate_sessions:
     description: Whether to end the sessions of a database that is in use. Without it such a database is refused.
     type: bool
@@ -60,6 +66,7 @@ EXAMPLES = r"""
     login_db: shop
     path: /var/backups/shop/1.4.2.dump
     release: 1.4.2
+    environment: eu-1
 """
 
 RETURN = r"""
@@ -114,6 +121,7 @@ ARGUMENTS: dict[str, Any] = {
         **connection_options(),
         "path": {"type": "path", "required": True},
         "release": {"type": "str"},
+        "environment": {"type": "str"},
         "terminate_sessions": {"type": "bool", "default": False},
         "jobs": {"type": "int", "default": 2},
         "timeout": {"type": "float", "default": 3600},
@@ -133,6 +141,7 @@ def run(call: Call) -> dict[str, Any]:
         jobs=params["jobs"],
         terminate=params["terminate_sessions"],
         timeout=params["timeout"],
+        environment=params["environment"],
     )
     programs = find_programs(params["bin_directory"])
     manifest = restore.inspect(connection, request)

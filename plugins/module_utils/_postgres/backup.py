@@ -63,6 +63,7 @@ class Request:
     proof_budget: float | None
     lock_timeout: float
     timeout: float
+    environment: str | None = None
 
 
 def preflight(connection: Connection, request: Request, programs: Programs) -> None:
@@ -160,6 +161,7 @@ def _dump(
         taken_at=taken_at, seconds=round(time.monotonic() - started, 3), release=request.release,
         migration_version=request.migration_version, schema_fingerprint=fingerprint(lines), tables=tables,
         encoding=encoding, collate=collate, ctype=ctype, roles=tuple(roles), extensions=tuple(extensions),
+        environment=request.environment,
     )  # fmt: skip
 
 
@@ -278,13 +280,13 @@ def remove(path: Path) -> None:
     archive.manifest_path(path).unlink(missing_ok=True)
 
 
-def existing(directory: Path, database: str) -> list[plan.Kept]:
-    """The backups of ``database`` that lie in ``directory``; other files are none of our business."""
+def existing(directory: Path, database: str, environment: str | None) -> list[plan.Kept]:
+    """The backups of ``database`` in ``environment`` that lie in ``directory``; other files are not ours."""
     found = []
     for beside in sorted(directory.glob("*.json")):
         path = beside.with_name(beside.name.removesuffix(".json"))
         with suppress(RollbackError):
             manifest = archive.read_manifest(path)
-            if manifest.database == database and path.exists():
+            if (manifest.database, manifest.environment) == (database, environment) and path.exists():
                 found.append(plan.Kept(str(path), manifest))
     return found

@@ -12,6 +12,7 @@ from .._module import RollbackError
 
 KIND = "octalume.rollback/postgres-backup"
 MANIFEST_FORMAT = 1
+LATER = frozenset({"environment"})  # what the first manifests do not have
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,7 @@ class Manifest:
     roles: tuple[str, ...] = ()
     extensions: tuple[str, ...] = ()
     proof: Proof = Proof("none", "inconclusive", 0.0)
+    environment: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""
@@ -153,7 +155,7 @@ class Manifest:
                 path=where,
             )
         try:
-            fields = {name: data[name] for name in cls.__dataclass_fields__}
+            fields = {name: data[name] for name in cls.__dataclass_fields__ if name in data or name not in LATER}
             fields["tables"] = {name: Table.from_dict(table) for name, table in data["tables"].items()}
             fields.update(roles=tuple(data["roles"]), extensions=tuple(data["extensions"]))
             return cls(**{**fields, "proof": Proof(**data["proof"])})
@@ -166,7 +168,7 @@ class Manifest:
         """What a task's result shows of the backup at ``path``."""
         names = (
             "size", "sha256", "format", "compression", "server_version", "client_version", "database", "release",
-            "migration_version", "schema_fingerprint", "taken_at", "seconds",
+            "environment", "migration_version", "schema_fingerprint", "taken_at", "seconds",
         )  # fmt: skip
         tables = {name: {"rows": table.rows, "checksum": table.checksum} for name, table in self.tables.items()}
         return {

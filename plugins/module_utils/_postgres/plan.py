@@ -145,8 +145,13 @@ def to_prune(kept: Sequence[Kept], *, newest: str, count: int | None, days: int 
     return gone
 
 
-def refuse_foreign(manifest: Manifest, *, path: str, release: str | None, database: str | None) -> None:
-    """Raise if the backup at ``path`` is of another release or of another database than asked for."""
+def refuse_foreign(
+    manifest: Manifest, *, path: str, release: str | None, database: str | None, environment: str | None = None
+) -> None:
+    """Raise if the backup at ``path`` is of another release, database or environment than asked for.
+
+    One that names no environment is taken for what its path says it is.
+    """
     if release is not None and manifest.release != release:
         raise RollbackError(
             f"the backup {path} belongs to release {manifest.release or '(none recorded)'}, not to {release};"
@@ -156,6 +161,12 @@ def refuse_foreign(manifest: Manifest, *, path: str, release: str | None, databa
     if database is not None and manifest.database != database:
         raise RollbackError(
             f"the backup {path} is of database {manifest.database}, not of {database}; name the right path", path=path
+        )
+    if environment is not None and manifest.environment not in (None, environment):
+        raise RollbackError(
+            f"the backup {path} is of environment {manifest.environment}, not of {environment}; name the right path, or"
+            f" environment {manifest.environment} if its data are to come here",
+            path=path,
         )
 
 

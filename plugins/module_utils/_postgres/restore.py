@@ -59,6 +59,7 @@ class Request:
     jobs: int
     terminate: bool
     timeout: float
+    environment: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,10 @@ class Restored:
 def inspect(connection: Connection, request: Request) -> Manifest:
     """The backup's manifest, after its bytes and its belonging have been checked."""
     manifest = archive.read_manifest(request.path)
-    plan.refuse_foreign(manifest, path=str(request.path), release=request.release, database=connection.database)
+    plan.refuse_foreign(
+        manifest, path=str(request.path), release=request.release, database=connection.database,
+        environment=request.environment,
+    )  # fmt: skip
     archive.verify_bytes(request.path, manifest)
     return manifest
 

@@ -142,6 +142,17 @@ def test_retention_keeps_the_newest_and_strangers(login: dict[str, Any], folder:
     assert [Path(path).name for path in result["pruned"]] == ["2.dump"]
 
 
+def test_retention_leaves_other_environments_alone(login: dict[str, Any], folder: Path) -> None:
+    for name, environment in (("old", None), ("eu", "eu-1"), ("us", "us-1")):
+        call(postgres_backup, **login, path=str(folder / f"{name}.dump"), environment=environment)
+    result = call(postgres_backup, **login, path=str(folder / "new.dump"), environment="eu-1", keep=1)
+    assert [Path(path).name for path in result["pruned"]] == ["eu.dump"]
+    assert result["backup"]["environment"] == "eu-1"
+    with pytest.raises(RollbackError, match="is of environment us-1, not of eu-1"):
+        call(postgres_backup, **login, path=str(folder / "us.dump"), environment="eu-1")
+    assert not call(postgres_backup, **login, path=str(folder / "old.dump"), environment="eu-1")["changed"]
+
+
 @pytest.mark.parametrize("form", ["custom", "directory"])
 def test_long_dumps_tell_how_far_they_are(
     login: dict[str, Any], folder: Path, server: PostgresServer, form: str

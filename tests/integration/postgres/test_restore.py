@@ -68,6 +68,19 @@ def test_second_restore_changes_nothing(login: dict[str, Any], folder: Path, ser
 
 
 @pytest.mark.usefixtures("cleared")
+def test_data_of_another_environment_come_only_by_its_name(
+    login: dict[str, Any], folder: Path, server: PostgresServer, shop: str
+) -> None:
+    path = str(folder / "shop.dump")
+    call(postgres_backup, **login, path=path, environment="us-1")
+    server.execute("DELETE FROM orders", shop)
+    with pytest.raises(RollbackError, match="is of environment us-1, not of eu-1"):
+        call(postgres_restore, **login, path=path, environment="eu-1")
+    assert databases(server, shop) == [shop]
+    assert call(postgres_restore, **login, path=path, environment="us-1")["changed"]
+
+
+@pytest.mark.usefixtures("cleared")
 def test_dropped_database_comes_back(login: dict[str, Any], folder: Path, server: PostgresServer, shop: str) -> None:
     path = str(folder / "shop.dump")
     call(postgres_backup, **login, path=path)

@@ -8,7 +8,12 @@ from datetime import UTC, datetime
 
 import pytest
 from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
-from ansible_collections.octalume.rollback.plugins.module_utils._postgres.model import Connection, Manifest, Table
+from ansible_collections.octalume.rollback.plugins.module_utils._postgres.model import (
+    LATER,
+    Connection,
+    Manifest,
+    Table,
+)
 from ansible_collections.octalume.rollback.plugins.module_utils._postgres.plan import (
     Kept,
     Preflight,
@@ -138,6 +143,20 @@ def test_backup_of_something_else_is_refused() -> None:
         refuse_foreign(MANIFEST, path="p", release="1.4.1", database="shop")
     with pytest.raises(RollbackError, match="is of database shop, not of crm"):
         refuse_foreign(MANIFEST, path="p", release="1.4.2", database="crm")
+
+
+def test_backup_of_another_environment_is_refused() -> None:
+    theirs = replace(MANIFEST, environment="us-1")
+    refuse_foreign(theirs, path="p", release=None, database=None)
+    refuse_foreign(theirs, path="p", release=None, database=None, environment="us-1")
+    refuse_foreign(MANIFEST, path="p", release=None, database=None, environment="eu-1")
+    with pytest.raises(RollbackError, match=r"is of environment us-1, not of eu-1; .* environment us-1 if"):
+        refuse_foreign(theirs, path="p", release=None, database=None, environment="eu-1")
+
+
+def test_manifest_of_the_first_releases_is_read() -> None:
+    first = {name: value for name, value in MANIFEST.as_dict().items() if name not in LATER}
+    assert Manifest.from_dict(first, "m") == MANIFEST
 
 
 def test_manifest_survives_its_own_file() -> None:
