@@ -105,7 +105,9 @@ options:
         description: Its port, where that is not O(login_port).
         type: int
       start_timeout:
-        description: Seconds until the tool has to be running, that is scheduled, with its image pulled.
+        description:
+          - Seconds until the tool has to be running, that is scheduled, with its image pulled. Where nodes are made on
+            demand (Karpenter, cluster-autoscaler), it has to be enough for one.
         type: float
         default: 120
       ttl:

@@ -15,9 +15,9 @@ description:
     at any moment and run again, it ends with the right images and the right number of pods.
   - Success is judged by counts (pods updated, ready and available as wanted, none of another version left), held for
     O(soak) seconds, and never by a condition alone.
-  - Fails within seconds where a rollout cannot succeed (C(ImagePullBackOff), C(CrashLoopBackOff),
-    C(CreateContainerConfigError), unschedulable pods, a full quota), naming pod, container, reason and the last lines
-    of the log.
+  - Fails within seconds where a rollout cannot succeed (an image that does not exist, C(CreateContainerConfigError), a
+    full quota), and as soon as it is certain otherwise (C(CrashLoopBackOff), O(unschedulable) pods), naming pod,
+    container, reason and the last lines of the log.
 author: The octalume.rollback authors (@octalume)
 extends_documentation_fragment:
   - octalume.rollback.attributes
@@ -59,6 +59,13 @@ options:
     description: Seconds for which all counts must stay as wanted, without a container restarting.
     type: int
     default: 10
+  unschedulable:
+    description:
+      - Seconds for which a pod may wait for a node with room, in any case at most O(timeout). A cluster that grows by
+        itself (Karpenter, cluster-autoscaler) needs one to three minutes for a node. A small number tells a lack of
+        room at once where nothing adds nodes.
+    type: int
+    default: 180
   resume_paused:
     description: Resume a paused rollout in the same write. Otherwise a paused one is refused.
     type: bool
@@ -214,6 +221,7 @@ ARGUMENTS: dict[str, Any] = {
         "replicas": {"type": "dict", "default": {}},
         "timeout": {"type": "int", "default": 600},
         "soak": {"type": "int", "default": 10},
+        "unschedulable": {"type": "int", "default": 180},
         "resume_paused": {"type": "bool", "default": False},
         "owner_policy": {"type": "str", "choices": ["refuse", "ignore", "suspend"], "default": "refuse"},
         "argocd_namespace": {"type": "str", "default": "argocd"},
@@ -258,6 +266,7 @@ def _options(call: Call) -> Options:
         state=params["state"],
         timeout=params["timeout"],
         soak=params["soak"],
+        unschedulable=params["unschedulable"],
         resume_paused=params["resume_paused"],
         owner_policy=params["owner_policy"],
         argocd_namespace=params["argocd_namespace"],

@@ -119,7 +119,8 @@ def health(observed: Observed, wanted: int, limits: Limits | None = None) -> Hea
     summary += f", {len(others)} old left" if others else ""
     mark = tuple(sorted((pod.name, pod.restarts) for pod in observed.pods))
     problems = [*_pod_problems(current, leaving, limits or Limits())]
-    problems += _object_problems(observed, current, leaving, wanted, seen)
+    room = max((one.fatal_after for one in problems if one.reason == "Unschedulable"), default=0.0)
+    problems += _object_problems(observed, current, leaving, wanted, seen, room)
     return Health(settled, wanted, ready, updated, available, summary, tuple(problems), mark)
 
 
@@ -150,9 +151,12 @@ def _pod_problems(current: list[Pod], leaving: bool, limits: Limits) -> Iterable
 
 
 def _object_problems(
-    observed: Observed, current: list[Pod], leaving: bool, wanted: int, seen: bool
+    observed: Observed, current: list[Pod], leaving: bool, wanted: int, seen: bool, room: float
 ) -> Iterable[Problem]:
-    """What the workload's own status and events tell; nothing before its controller has seen the change."""
+    """What the workload's own status and events tell; nothing before its controller has seen the change.
+
+    While pods wait for a node its deadline says nothing more than that: it lasts ``room`` seconds then, as that does.
+    """
     conditions = (observed.live.get("status") or {}).get("conditions") or []
     for condition in conditions if seen else ():
         reason, message = condition.get("reason", ""), condition.get("message", "")
@@ -160,7 +164,7 @@ def _object_problems(
             yield Problem(reason, "", "", message, PATIENCE["FailedCreate"], (reason,))
         if reason == "ProgressDeadlineExceeded":
             advance = tuple((pod.name, pod.phase, pod.ready, pod.restarts) for pod in current)
-            yield Problem(reason, "", "", message, PATIENCE[reason], (reason, advance))
+            yield Problem(reason, "", "", message, max(PATIENCE[reason], room), (reason, advance))
     if observed.refusals and len(current) < wanted and not leaving:
         yield Problem("FailedCreate", "", "", observed.refusals[-1], PATIENCE["FailedCreate"], ("FailedCreate",))
 

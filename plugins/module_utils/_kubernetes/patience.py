@@ -23,12 +23,12 @@ PATIENCE: dict[str, float] = {
     "CreateContainerConfigError": 3,
     "CreateContainerError": 5,
     "RunContainerError": 5,
-    # A node or a quota that leaving pods are about to free.
-    "Unschedulable": 10,
-    "FailedCreate": 8,
+    "FailedCreate": 8,  # a quota that leaving pods are about to free
     "ProgressDeadlineExceeded": 30,
 }
 """Seconds by reason. Others than these are waited for until the time is up."""
+UNSCHEDULABLE = 180
+"""Seconds for which no node may have room, where nobody says otherwise: where nodes are made on demand, 60 to 180."""
 RESTARTS = 3
 """Crashes again in a wait that are a crash loop: about half a minute, as the kubelet backs off 0, 10 and 20 s. A first
 or second one may be a database or another service that is not there yet at a cold start."""
@@ -48,6 +48,8 @@ class Limits:
 
     restarts_before: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """By uid of the pod and name of the container, how often it had been started again when the wait began."""
+    unschedulable: float = UNSCHEDULABLE
+    """Seconds."""
 
 
 def patience(pod: Pod, trouble: Trouble, limits: Limits) -> tuple[str, float] | None:
@@ -60,4 +62,6 @@ def patience(pod: Pod, trouble: Trouble, limits: Limits) -> tuple[str, float] | 
         before = limits.restarts_before.get((pod.uid, trouble.container), 0)
         restarts = pod.restarts_of.get(trouble.container, 0) - before
         return reason, 0 if restarts >= RESTARTS else math.inf
+    if reason == "Unschedulable":
+        return reason, limits.unschedulable
     return (reason, PATIENCE[reason]) if reason in PATIENCE else None

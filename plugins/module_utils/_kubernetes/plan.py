@@ -14,6 +14,7 @@ from .evaluate import OTHER, PREVIOUS, position
 from .identity import QUIESCED, RESTART_ID, RESTARTED_AT, as_written, images_of
 from .model import CHANGE_CAUSE, HPA, LAST_APPLIED, MARKED, REPLICAS, Json, Observed, Workload
 from .owner import Owner, owner_of
+from .patience import UNSCHEDULABLE
 from .target import Target, find_target
 
 QUIESCED_STATE, ROLLED_BACK, RESTORED, RESTARTED = "quiesced", "rolled_back", "restored", "restarted"
@@ -31,6 +32,7 @@ class Options:
     state: str
     timeout: float = 600
     soak: float = 10
+    unschedulable: float = UNSCHEDULABLE
     resume_paused: bool = False
     owner_policy: str = REFUSE
     argocd_namespace: str = "argocd"

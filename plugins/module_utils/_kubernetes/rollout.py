@@ -128,9 +128,11 @@ class Rollout:
         observed = assemble(wanted.workload, live, (), (), wanted.observed.autoscaler)
         if not wanted.wait or _nothing_to_wait_for(wanted):
             return wanted.observed
-        before = wanted.observed.template
-        waiter = Waiter(self._cluster, observed, before, self._options.timeout, self._progress, self._failed)
-        return waiter.until_gone() if wanted.wait == GONE else waiter.until_serving(wanted.wanted, self._options.soak)
+        before, options = wanted.observed.template, self._options
+        waiter = Waiter(
+            self._cluster, observed, before, options.timeout, self._progress, self._failed, options.unschedulable
+        )
+        return waiter.until_gone() if wanted.wait == GONE else waiter.until_serving(wanted.wanted, options.soak)
 
 
 def results(outcomes: Sequence[Outcome], more: Mapping[str, Any]) -> Json:

@@ -15,7 +15,7 @@ from .evaluate import Health, Problem, health, intrusion, remaining
 from .mirror import Mirror
 from .model import COLLECTIONS, EVENTS, HISTORIES, PODS, Json, Observed, Pod, selector_of
 from .observe import assemble, observe
-from .patience import Limits
+from .patience import UNSCHEDULABLE, Limits
 
 TICK = 1.0
 """Seconds after which time-outs are looked at though nothing has changed."""
@@ -37,8 +37,12 @@ class Waiter:
         timeout: float,
         progress: Progress,
         give_up: threading.Event,
+        unschedulable: float = UNSCHEDULABLE,
     ) -> None:
-        """Follow ``observed``, the workload as the change left it; ``before`` is the pod template it replaced."""
+        """Follow ``observed``, the workload as the change left it; ``before`` is the pod template it replaced.
+
+        Pods that no node has room for are given up after ``unschedulable`` seconds, and in any case after ``timeout``.
+        """
         self._cluster = cluster
         self._workload = observed.workload
         self._written, self._before = observed.live, before
@@ -51,6 +55,7 @@ class Waiter:
         self._autoscaler = observed.autoscaler
         self._events_before: dict[str, int] | None = None
         self._removed: set[str] = set()
+        self._unschedulable = min(unschedulable, timeout)
         self._limits: Limits | None = None
         selector = {"labelSelector": selector_of(observed.live)}
         namespace, kind = self._workload.namespace, self._workload.kind
@@ -135,7 +140,7 @@ class Waiter:
         self._refuse_intrusion(observed)
         if self._limits is None:
             before = {(pod.uid, name): count for pod in observed.pods for name, count in pod.restarts_of.items()}
-            self._limits = Limits(before)
+            self._limits = Limits(before, self._unschedulable)
         return replace(observed, refusals=self._refusals(lists.get("events", [])))
 
     def _refusals(self, events: list[Json]) -> tuple[str, ...]:

@@ -79,6 +79,7 @@ class JobRunner:
         self._progress = progress
         self._target = target_of(site.namespace, tool.environment, tool.chdir)
         self._template: Json | None = None
+        self._told: set[str] = set()
         self._files: dict[str, dict[str, str]] = {}
 
     def __call__(self, arguments: Sequence[str], *, timeout: float = 60, once: bool = False) -> Completed:
@@ -198,11 +199,19 @@ class JobRunner:
                         running_since = now
                     doubts = list(self._doubts(name, found, now - began))
                     first_seen = {doubt.key: first_seen.get(doubt.key, now) for doubt in doubts}
+                    self._tell(doubts)
                     for doubt in doubts:
                         if now - first_seen[doubt.key] >= doubt.patience:
                             raise RollbackError(doubt.text, reason=doubt.text)
                 if now - (running_since or began) > (timeout if running_since else self._site.start_timeout):
                     raise self._late(name, argv, timeout, found, running_since is not None)
+
+    def _tell(self, doubts: Sequence[Doubt]) -> None:
+        """Say what holds it up, once each."""
+        for doubt in doubts:
+            if doubt.patience and doubt.text not in self._told:
+                self._told.add(doubt.text)
+                self._progress(doubt.text)
 
     def _doubts(self, name: str, found: Mapping[str, list[Json]], age: float) -> Iterator[Doubt]:
         """Why it may come to nothing."""

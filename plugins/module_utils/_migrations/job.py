@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -233,12 +234,12 @@ class Doubt:
 
 
 def troubles(pods: Iterable[Json]) -> list[Doubt]:
-    """Why pods do not start."""
+    """Why pods do not start. For how long they may wait for a node, ``start_timeout`` alone decides."""
     found = []
     for item in pods:
         pod = Pod.from_json(item)
         for trouble in pod.troubles:
-            if limit := patience(pod, trouble, Limits()):
+            if limit := patience(pod, trouble, Limits(unschedulable=math.inf)):
                 where = f"container {trouble.container} of pod {pod.name}" if trouble.container else f"pod {pod.name}"
                 found.append(Doubt(f"{where}: {limit[0]}", f"{where}: {trouble.reason}: {trouble.message}", limit[1]))
     return found

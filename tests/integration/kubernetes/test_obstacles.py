@@ -54,9 +54,31 @@ def test_pods_that_fit_on_no_node_are_told_in_seconds(namespace: Namespace) -> N
     namespace.history(["shop:1.4.2"], replicas=1)
     started = time.monotonic()
     with pytest.raises(RollbackError, match=r"cannot come right: pod api-\S+: Unschedulable: 0/2 nodes are available"):
-        namespace.rollout("rolled_back", [namespace.workload(template=before)], timeout=120)
+        namespace.rollout("rolled_back", [namespace.workload(template=before)], timeout=120, unschedulable=3)
     assert time.monotonic() - started < 25
     assert len(namespace.addresses()) == 1, "the pod of the release serves on"
+
+
+def test_a_node_that_comes_later_is_waited_for(namespace: Namespace) -> None:
+    """Karpenter and the cluster-autoscaler see the pod first, and need minutes; the progress tells it meanwhile."""
+    before = template("api", "shop:1.4.1")
+    before["spec"]["nodeSelector"] = {"pool": namespace.name}
+    namespace.history(["shop:1.4.2"], replicas=1)
+    path = "/api/v1/nodes/node-2"
+
+    def grow() -> None:
+        namespace.until(lambda: any("Unschedulable: 0/2 nodes" in line for line in namespace.told))
+        time.sleep(11)
+        namespace.api.patch(path, {"metadata": {"labels": {"pool": namespace.name}}}, content_type=MERGE_PATCH)
+
+    autoscaler = threading.Thread(target=grow)
+    autoscaler.start()
+    try:
+        [entry] = namespace.rollout("rolled_back", [namespace.workload(template=before)], timeout=60)["workloads"]
+    finally:
+        autoscaler.join()
+        namespace.api.patch(path, {"metadata": {"labels": {"pool": None}}}, content_type=MERGE_PATCH)
+    assert entry["after"]["images"] == {"main": "shop:1.4.1"}
 
 
 def test_a_disruption_budget_does_not_hold_a_rollback_back(namespace: Namespace) -> None:

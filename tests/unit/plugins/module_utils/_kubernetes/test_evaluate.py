@@ -242,6 +242,21 @@ def unscheduled(objects: Json) -> None:
     objects["pods"][0]["status"] = {"phase": "Pending", "conditions": [condition]}
 
 
+def test_a_lack_of_room_lasts_as_long_as_is_said_and_the_deadline_with_it(observed: Make) -> None:
+    """A Deployment's progressDeadlineSeconds may be shorter than the cluster needs for a node."""
+
+    def waiting(objects: Json) -> None:
+        unscheduled(objects)
+        objects["deployment"]["status"]["conditions"][1].update(reason="ProgressDeadlineExceeded", status="False")
+
+    assert [problem.fatal_after for problem in health(observed(waiting), 3).problems] == [180, 180]
+    few = health(observed(waiting), 3, Limits(unschedulable=5)).problems
+    assert [(problem.reason, problem.fatal_after) for problem in few] == [
+        ("Unschedulable", 5),
+        ("ProgressDeadlineExceeded", PATIENCE["ProgressDeadlineExceeded"]),
+    ]
+
+
 def full(objects: Json) -> None:
     message = 'pods "api-server-x" is forbidden: exceeded quota: small'
     condition = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message}

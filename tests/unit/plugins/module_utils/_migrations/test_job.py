@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -147,6 +148,9 @@ def test_what_pods_say() -> None:
     [hiccup] = troubles([tried])
     assert (hiccup.key, hiccup.patience) == (doubt.key, 45)
     assert troubles([pod({"waiting": {"reason": "ContainerCreating"}})]) == []
+    nowhere = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}
+    [room] = troubles([{"metadata": {"name": "p1", "uid": "u"}, "spec": {}, "status": {"conditions": [nowhere]}}])
+    assert (room.text, room.patience) == ("pod p1: Unschedulable: 0/3 nodes", math.inf), "start_timeout decides"
     # The pod of an earlier Job of that name is not this one's.
     assert pods_of([{"metadata": {"uid": "u2"}}], [pod(over)]) == []
     failed = {"type": "Failed", "status": "True", "reason": "DeadlineExceeded", "message": "too long"}
