@@ -79,19 +79,30 @@ def test_it_makes_everything_once(awx: Controller, tmp_path: Path) -> None:
     run(awx, tmp_path)
     templates = awx.named("job_templates")
     assert {template["playbook"] for template in templates.values()} == {
-        f"playbooks/{name}.yml" for name in ("plan", "rollback", "verify", "report", "record", "restore", "drill")
+        f"playbooks/{name}.yml"
+        for name in ("plan", "rollback", "on_alert", "abort", "verify", "report", "record", "restore", "drill")
     }
     rollback = templates["Roll back a release"]
-    assert variables_of(awx, rollback) == ["version", "condition", "decided_by", "reason"]
-    assert json.loads(rollback["extra_vars"])["requester"] == "{{ awx_user_name | default('') }}"
-    assert len(awx.linked(rollback, "credentials")) == 4
+    assert variables_of(awx, rollback) == ["version", "condition", "decided_by", "reason", "checklist_take_over"]
+    assert not rollback["ask_variables_on_launch"], "whoever may launch it could say anything"
+    assert templates["Roll back on an alert"]["ask_variables_on_launch"]
+    variables = {name: json.loads(template["extra_vars"]) for name, template in templates.items()}
+    assert "awx_user_first_name" in variables["Roll back a release"]["requester"]
+    stages = {name: given["rollback_stage_directory"] for name, given in variables.items()}
+    assert stages.pop("Hold a drill") == "/runner/project/inventories/staging"
+    assert set(stages.values()) == {"/runner/project/inventories/production"}
+    assert len(awx.linked(rollback, "credentials")) == 5
     assert awx.linked(rollback, "notification_templates_error") == [awx.named("notification_templates")["Chat"]["id"]]
     assert templates["Hold a drill"]["inventory"] == awx.named("inventories")["staging"]["id"]
 
     vault = awx.named("credential_types")["Rollback Vault"]
     assert vault["injectors"]["env"]["VAULT_SECRET_ID"] == "{{ secret_id }}"
     database = awx.named("credential_types")["Rollback database"]
-    assert database["injectors"]["env"] == {"SHOP_DB_PASSWORD": "{{ password }}"}
+    assert database["injectors"]["env"]["SHOP_DB_PASSWORD"] == "{{ password }}"
+    example = (ROOT / "inventories/example/group_vars/all/rollback.yml").read_text()
+    looked_up = set(re.findall(r"lookup\('ansible.builtin.env', '(\w+)'\)", example))
+    injected = {name for kind in awx.named("credential_types").values() for name in kind["injectors"]["env"]}
+    assert looked_up <= injected, "what the example looks up is in no credential"
     [drill] = awx.named("schedules").values()
     assert drill["unified_job_template"] == templates["Hold a drill"]["id"]
     assert drill["extra_data"] == {"version": "1.4.2"}
@@ -123,7 +134,7 @@ def test_the_workflow_waits_for_approval_and_always_tells(awx: Controller) -> No
     approval = awx.objects["workflow_approval_templates"][nodes["approval"]["unified_job_template"]]
     assert approval["timeout"] == 3600
     [workflow] = awx.named("workflow_job_templates").values()
-    assert variables_of(awx, workflow) == ["version", "condition", "decided_by", "reason"]
+    assert variables_of(awx, workflow) == ["version", "condition", "decided_by", "reason", "checklist_take_over"]
     assert awx.linked(workflow, "notification_templates_approvals")
 
 

@@ -48,9 +48,25 @@ class Job:
         self._write("settings", settings)
         (directory / "backups").mkdir()
         # The disk of the container: what lies here is gone with the job.
-        self._write("extravars", {**VARIABLES, "database_backup_directory": str(directory / "backups"), **variables})
+        stage = {"rollback_stage_directory": str(project / "inventories/sandbox")}
+        self._write(
+            "extravars", {**VARIABLES, **stage, "database_backup_directory": str(directory / "backups"), **variables}
+        )
+        self._hand_over_inventory(sandbox)
         self._write("envvars", {"SANDBOX_DIR": str(sandbox.directory), "ANSIBLE_HOME": str(directory / "home")})
         self.process: subprocess.Popen[str] | None = None
+
+    def _hand_over_inventory(self, sandbox: Sandbox) -> None:
+        """As AWX does: what ansible-inventory exported, as a script in a folder of its own."""
+        exported = subprocess.run(
+            [BIN / "ansible-inventory", "-i", "inventories/sandbox/hosts.yml", "--list", "--export"],
+            cwd=self.directory / "project", env={**os.environ, "SANDBOX_DIR": str(sandbox.directory)},
+            capture_output=True, text=True, timeout=60, check=True,
+        ).stdout  # fmt: skip
+        hosts = self.directory / "inventory/hosts"
+        hosts.parent.mkdir()
+        hosts.write_text(f"#!{sys.executable}\nprint({exported!r})\n")
+        hosts.chmod(0o700)
 
     def _write(self, name: str, content: Any) -> None:
         file = self.directory / "env" / name
@@ -60,7 +76,7 @@ class Job:
     def start(self) -> Job:
         """Begin; in a session of its own, so without a controlling terminal."""
         words = ["run", self.directory, "-p", "playbooks/rollback.yml", "--ident", "job", "--quiet"]
-        inventory = self.directory / "project/inventories/sandbox/hosts.yml"
+        inventory = self.directory / "inventory/hosts"
         environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
         environment.pop("ANSIBLE_CONFIG", None)
         self.process = subprocess.Popen(

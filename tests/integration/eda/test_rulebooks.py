@@ -127,7 +127,7 @@ def test_a_signed_message_starts_a_playbook(rulebook: Rulebook) -> None:
 @pytest.mark.parametrize("rulebook", ["alertmanager_awx"], indirect=True)
 def test_awx_is_asked_to_run_its_job_template(rulebook: Rulebook) -> None:
     asks = {f"ask_{what}_on_launch": what == "variables" for what in ("variables", "limit", "labels", "inventory")}
-    template = {"id": 7, "name": "Roll back a release", "type": "job_template", **asks}
+    template = {"id": 7, "name": "Roll back on an alert", "type": "job_template", **asks}
     related = {"launch": "/api/v2/job_templates/7/launch/"}
     found = {"count": 1, "next": None, "results": [{**template, "related": related, "summary_fields": {}}]}
     job = {"id": 9, "url": "/api/v2/jobs/9/", "status": "successful", "finished": "2026-11-23T10:00:00Z"}
