@@ -35,7 +35,10 @@ if [ -d "$bundle/ansible_collections" ]; then
     ln -s "$bundle/ansible_collections/$name" "$collections/ansible_collections/$name"
   done
 else
-  "$environment/bin/ansible-galaxy" collection install -p "$collections" kubernetes.core community.hashi_vault community.postgresql
+  mapfile -t wanted < <("$environment/bin/python" -c 'import yaml
+for name, versions in yaml.safe_load(open("galaxy.yml"))["dependencies"].items():
+    print(f"{name}:{versions}")')
+  "$environment/bin/ansible-galaxy" collection install -p "$collections" "${wanted[@]}"
 fi
 tarball=$(mktemp -d)
 trap 'rm -rf "$tarball"' EXIT

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -142,19 +143,39 @@ def test_installed_it_rolls_back_by_its_name_from_an_empty_directory(
     assert deployment["spec"]["template"]["spec"]["containers"][0]["image"].endswith("api-server:1.4.1")
 
 
-def test_an_execution_environment_can_be_generated(tmp_path: Path) -> None:
-    wanted_file = ["--output-filename", "Containerfile"]
-    definition = ROOT / "execution-environment.yml"
-    command = [BIN / "ansible-builder", "create", "--file", definition, "--context", tmp_path, *wanted_file]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT)
+def test_an_execution_environment_can_be_generated(tarball: Path, tmp_path: Path) -> None:
+    shutil.copy(ROOT / "execution-environment.yml", tmp_path)
+    shutil.copy(tarball, tmp_path / "octalume-rollback.tar.gz")
+    context = tmp_path / "context"
+    command = [BIN / "ansible-builder", "create", "--context", context, "--output-filename", "Containerfile"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "ansible-core>=2.18" in (tmp_path / "Containerfile").read_text()
-    wanted = yaml.safe_load((tmp_path / "_build/requirements.yml").read_text())["collections"]
-    assert {entry["name"] for entry in wanted} >= {"octalume.rollback", "kubernetes.core", "community.hashi_vault"}
+    recipe = (context / "Containerfile").read_text()
+    assert "ansible-core>=2.18" in recipe
+    assert "ENV ANSIBLE_STDOUT_CALLBACK=octalume.rollback.timeline" in recipe
+    wanted = yaml.safe_load((context / "_build/requirements.yml").read_text())["collections"]
+    here = {"name": "files/octalume-rollback.tar.gz", "type": "file"}
+    assert here in wanted, "the collection of this checkout, and not what a server has"
+    assert (context / "_build" / here["name"]).read_bytes() == tarball.read_bytes()
+    assert {entry["name"] for entry in wanted} >= {"kubernetes.core", "community.hashi_vault", "community.postgresql"}
 
 
 @pytest.mark.parametrize(
-    "name", ["rollback", "plan", "record", "watch", "restore", "report", "approve", "verify", "drill", "awx"]
+    "name",
+    [
+        "rollback",
+        "plan",
+        "record",
+        "watch",
+        "restore",
+        "report",
+        "approve",
+        "verify",
+        "drill",
+        "awx",
+        "abort",
+        "on_alert",
+    ],
 )
 def test_every_verb_is_found_by_its_name(installed: Path, tmp_path: Path, name: str) -> None:
     environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(installed)}

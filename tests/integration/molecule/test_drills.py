@@ -23,6 +23,11 @@ def test_every_drill_is_told_of() -> None:
     assert sorted(told) == SCENARIOS
 
 
+def test_every_drill_is_held_by_ci() -> None:
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]
+    assert set(jobs["drills"]["strategy"]["matrix"]["drill"]) == set(SCENARIOS)
+
+
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_drill_says_only_what_it_breaks(name: str) -> None:
     folder = DRILLS / name
