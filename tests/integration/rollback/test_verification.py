@@ -6,9 +6,11 @@ from __future__ import annotations
 import json
 from email import message_from_bytes
 from email.policy import default
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.integration.rollback.conftest import MAINTENANCE, Operator
 
@@ -42,6 +44,33 @@ def test_a_service_that_is_not_well_stays_behind_the_maintenance_page(operator: 
     assert "Dana Okafor (DevOps Lead), +00 100 0001" in text
     # The same command goes on: the smoke tests pass now, customers come back, and are held off again.
     fails_with(operator, MONITORING, "monitoring says fail: Error Rate: 50 % now, never < 1 % in the last 2s")
+
+
+def test_a_rolling_rollback_that_monitoring_proves_bad_goes_on_serving(operator: Operator, tmp_path: Path) -> None:
+    sandbox = operator.sandbox
+    for release in ("1.4.3", "1.4.4"):
+        sandbox.ship(release)
+    prefix = sandbox.endpoints["shop"]["image_prefix"]
+    images = {"current": f"{prefix}api-server:1.4.4", "previous": f"{prefix}api-server:1.4.3"}
+    workload = {"name": "api-server", "namespace": sandbox.endpoints["namespace"]}
+    manifest = {
+        "release": "1.4.4",
+        "previous": "1.4.3",
+        "service": "shop",
+        "document": "P7-ROLLBACK-144",
+        "author": "Dana Okafor (DevOps Lead)",
+        "applications": [{**workload, "containers": [{"name": "api", **images}]}],
+    }
+    (tmp_path / "1.4.4.yml").write_text(yaml.safe_dump(manifest))
+    with sandbox.load(20):
+        output = operator.play(
+            "rollback", "-e", "version=1.4.4", "-e", f"plan_manifests={tmp_path}", "-e", "condition=critical_bug",
+            "-e", 'decided_by="Deployment Lead: Ann Lee"', "-e", json.dumps(MONITORING), rc=2,
+        )  # fmt: skip
+    assert "monitoring says fail" in output
+    service = sandbox.cluster.get("Service", "api-server")
+    assert service
+    assert MAINTENANCE not in service["metadata"].get("annotations", {}), "it was never held off"
 
 
 def fails_with(operator: Operator, broken: dict[str, Any], says: str) -> None:
