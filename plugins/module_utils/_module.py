@@ -56,6 +56,8 @@ class Call:
     progress: Callable[[str], None] = ignore
     caller: str = ""
     """Who asks: ``user@host``, followed by ``/pid`` of the control process where that is known."""
+    environment: str = ""
+    """The inventory host that the task is for, where that is known."""
     secrets: set[str] = field(default_factory=set)
     """Values that must never be shown, found while running; both runners blank them in the result."""
     fence: Callable[[], None] = unfenced

@@ -14,6 +14,7 @@ description:
   - A lock whose holder was a process of this machine that has ended is taken at once. That of any other holder is
     watched for the duration it was taken for, and taken if it is not renewed meanwhile. Clocks of different machines
     are never compared, so they may differ by any amount.
+  - Environments of one run that share a lock are told apart like two runs.
   - Tasks that are given RV(fence) as their option C(lock) renew it while they work, and write nothing once it is
     somebody else's.
 author: The octalume.rollback authors (@octalume)
@@ -48,7 +49,7 @@ options:
     default: 60
   holder:
     description:
-      - Who we are, as RV(holder) of an earlier task says. Without it, user, host and control process.
+      - Who we are, as RV(holder) of an earlier task says. Without it, user, host, control process and inventory host.
     type: str
   take_over:
     description: Take the lock from its holder.
@@ -84,7 +85,7 @@ holder:
   description: Who holds the lock now; empty after a release. On failure, who holds it instead.
   returned: always
   type: str
-  sample: dana@ops-1/4711-5f0c12ab-8812345
+  sample: dana@ops-1/4711-5f0c12ab-8812345:eu-west
 token:
   description: The fencing token; it grows with every change of holder.
   returned: when O(state=present)
@@ -122,7 +123,7 @@ fence:
     name: rollback-shop
     namespace: production
     directory: null
-    holder: dana@ops-1/4711-5f0c12ab-8812345
+    holder: dana@ops-1/4711-5f0c12ab-8812345:eu-west
     token: 3
     duration: 60
 """
@@ -155,7 +156,7 @@ def run(call: Call) -> dict[str, Any]:
     """Take, renew or release the lock."""
     wanted = call.params
     latch = Latch(open_shelf(wanted, wanted, call.warn), call.progress)
-    me = wanted.get("holder") or name_of(call.caller)
+    me = wanted.get("holder") or name_of(call.caller, call.environment)
     if wanted["state"] == "absent":
         return latch.release(me, call.check_mode)
     taken = latch.take(me, wanted["duration"], wanted["take_over"], call.check_mode)

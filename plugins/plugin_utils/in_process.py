@@ -104,6 +104,7 @@ class InProcess(ActionBase):  # type: ignore[misc]
             progress=lambda message: _show(f"  {task_vars.get('inventory_hostname', '')}: {message}"),
             # Ansible forks a worker for every task: its parent is the control process.
             caller=f"{who()}/{os.getppid()}",
+            environment=str(task_vars.get("inventory_hostname") or ""),
             secrets=secrets,
         )
         try:

@@ -36,7 +36,7 @@ class Latch:
         why = may_take(lease, me, alive, take_over)
         if why is None and lease:
             if alive or check_mode:
-                raise refusal(lease, self._shelf.name)
+                raise refusal(lease, self._shelf.name, me)
             lease, why = self._watch(lease)
         wanted = held_by(me, lease, datetime.now(UTC), duration)
         if not check_mode:
@@ -69,12 +69,15 @@ class Latch:
         return lease, "expired"
 
 
-def name_of(caller: str) -> str:
-    """What ``caller`` (``user@host/pid``) is called in a lock; without a process it is never the same twice."""
+def name_of(caller: str, environment: str = "") -> str:
+    """What ``caller`` (``user@host/pid``) is called in a lock that it takes for ``environment``.
+
+    Without a process it is never called the same twice.
+    """
     who = Holder.parse(caller)
     if who.pid is None:
         return str(Holder(who.user, who.host, None, secrets.token_hex(8)))
-    return str(Holder(who.user, who.host, who.pid, _place(), _process(who.pid)[0]))
+    return str(Holder(who.user, who.host, who.pid, _place(), _process(who.pid)[0], environment))
 
 
 def is_alive(holder: str) -> bool | None:

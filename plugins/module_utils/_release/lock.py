@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote, unquote
 
 from .._module import RollbackError
 
@@ -20,10 +21,11 @@ RENEWALS = 4
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lock, written as ``user@host/pid-place-start``.
+    """Who holds a lock, written as ``user@host/pid-place-start:environment``.
 
     ``place`` stands for the machine's boot and its process ids (a container has its own), ``start`` for when the
-    process began: with them a process id names one process for ever.
+    process began: with them a process id names one process for ever. ``environment`` is the one that it rolls back:
+    one process works on several, and those of them that share a lock are as far apart as two runs.
     """
 
     user: str
@@ -31,10 +33,12 @@ class Holder:
     pid: int | None = None
     place: str = ""
     start: str = ""
+    environment: str = ""
 
     def __str__(self) -> str:
         marks = "".join(f"-{mark}" for mark in (self.place, self.start) if mark)
-        return f"{self.user}@{self.host}" + (f"/{self.pid or ''}{marks}" if self.pid or marks else "")
+        where = f":{quote(self.environment, safe='')}" if self.environment else ""
+        return f"{self.user}@{self.host}" + (f"/{self.pid or ''}{marks}{where}" if self.pid or marks else "")
 
     @property
     def told(self) -> str:
@@ -44,14 +48,15 @@ class Holder:
     @classmethod
     def parse(cls, text: str) -> Holder:
         """Read the written form; text of another tool becomes a user without a process."""
-        who, _unused, process = text.rpartition("/")
+        who, _unused, rest = text.rpartition("/")
+        process, _unused, where = rest.partition(":")
         pid, _unused, marks = process.partition("-")
         known = bool(who) and (pid.isdecimal() or (not pid and bool(marks)))
         user, _unused, host = (who if known else text).partition("@")
         if not known:
             return cls(user, host)
         place, _unused, start = marks.partition("-")
-        return cls(user, host, int(pid) if pid else None, place, start)
+        return cls(user, host, int(pid) if pid else None, place, start, unquote(where))
 
 
 @dataclass(frozen=True)
@@ -105,12 +110,20 @@ def may_take(lease: Lease | None, me: str, alive: bool | None, take_over: bool) 
     return "taken over" if take_over else None
 
 
-def refusal(lease: Lease, name: str) -> RollbackError:
-    """Who is at work, since when, and how to go on if they are not."""
-    told = Holder.parse(lease.holder).told
+def refusal(lease: Lease, name: str, me: str = "") -> RollbackError:
+    """Who is at work, since when, and how to go on if they are not; ``me`` is who is refused."""
+    holder = Holder.parse(lease.holder)
+    if holder.pid and replace(holder, environment="") == replace(Holder.parse(me), environment=""):
+        return RollbackError(
+            f"this run itself holds the lock {name}, for {holder.environment or 'another environment'}: environments "
+            "that share a lock are worked on one after the other. Run again with -e wave=1 or --limit ENVIRONMENT, or "
+            "give each a lock of its own in the inventory (checklist_lock_namespace or checklist_lock_directory)",
+            holder=lease.holder,
+        )
+    where = f" in {holder.environment}" if holder.environment else ""
     return RollbackError(
-        f"{told} holds the lock {name} since {lease.acquired_at:%Y-%m-%d %H:%M:%S} UTC "
-        f"(renewed at {lease.renewed_at:%H:%M:%S} UTC by its clock): another rollback is running. "
+        f"{holder.told} holds the lock {name} since {lease.acquired_at:%Y-%m-%d %H:%M:%S} UTC "
+        f"(renewed at {lease.renewed_at:%H:%M:%S} UTC by its clock): another rollback is running{where}. "
         f"One that is dead is found out within {lease.duration} s by running again; if it is known to be dead, "
         "or has to be stopped, run again with -e checklist_take_over=true",
         holder=lease.holder,

@@ -62,6 +62,35 @@ def test_a_local_task_runs_in_the_control_process(tmp_path: Path) -> None:
     assert re.fullmatch(r".+@.+/\d+", outcome["record"]["opened_by"])
 
 
+def test_a_lock_names_the_environment_that_it_is_taken_for(tmp_path: Path) -> None:
+    arguments = {"name": "rollback-shop", "directory": str(tmp_path / "locks")}
+    outcome = run_task(tmp_path, "octalume.rollback.rollback_lock", arguments)
+    assert re.fullmatch(r".+@.+/\d+-\w+-\w*:localhost", outcome["holder"])
+
+
+def test_of_two_environments_that_share_a_lock_one_is_refused_and_takes_nothing_away(tmp_path: Path) -> None:
+    lock = {"name": "rollback-shop", "directory": str(tmp_path / "locks")}
+    module = "octalume.rollback.rollback_lock"
+    taken = {"name": "Take", module: lock, "register": "lock", "ignore_errors": True, "throttle": 1}
+    free = {"name": "Free", module: {**lock, "state": "absent"}, "when": "lock is failed"}
+    again = {"name": "Renew", module: lock, "when": "lock is success"}
+    play = {"hosts": "all", "gather_facts": False, "tasks": [taken, free, again]}
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))
+    done = subprocess.run(
+        [Path(sys.executable).parent / "ansible-playbook", "-i", "eu,us,", "-c", "local", tmp_path / "play.yml"],
+        cwd=ROOT,
+        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_HOME": str(tmp_path / "ansible")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("this run itself holds the lock rollback-shop, for ") == 1, done.stdout
+    (kept,) = (tmp_path / "locks").glob("*.lock")
+    assert re.search(r":(eu|us)$", json.loads(kept.read_text())["spec"]["holderIdentity"])
+
+
 @pytest.mark.parametrize("keywords", [{"environment": {"A": "b"}}, {"async": 30, "poll": 1}])
 def test_a_task_with_its_own_environment_or_async_runs_as_a_module(tmp_path: Path, keywords: dict[str, Any]) -> None:
     records = str(tmp_path / "records")

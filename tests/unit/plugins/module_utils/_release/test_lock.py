@@ -56,6 +56,8 @@ def test_who_may_hold_the_lock(lease: Lease | None, alive: bool | None, take_ove
     [
         Holder("dana", "ops-1", 4711, "ab12", "99"),
         Holder("dana", "ops-1"),
+        Holder("dana", "ops-1", 4711, "ab12", "99", "eu-west/1:a b"),
+        Holder("dana", "ops-1", 4711, "ab12", "", "eu-west-1"),
         Holder("dana", "ops-1", None, "0123456789abcdef"),
         Holder("a", "b-1.example", 1),
     ],
@@ -177,6 +179,29 @@ def test_who_lost_the_lock_writes_nothing_and_renews_nothing(tmp_path: Path) -> 
     latch(tmp_path).take("dana@a/1-x-1", 60, False, False)
     with pytest.raises(RollbackError, match="writes nothing any more"):
         fence()
+
+
+def test_two_environments_of_one_run_contend_for_a_lock_that_they_share(tmp_path: Path) -> None:
+    here = f"dana@{os.uname().nodename}/{os.getpid()}"
+    eu, us = name_of(here, "eu"), name_of(here, "us")
+    latch(tmp_path).take(eu, 60, False, False)
+    with pytest.raises(RollbackError, match=r"this run itself holds the lock rollback-shop, for eu.*-e wave=1"):
+        latch(tmp_path).take(us, 60, False, False)
+    assert latch(tmp_path).release(us, False)["changed"] is False
+    with pytest.raises(RollbackError, match=r"holds the lock rollback-shop since .*is running in eu\."):
+        latch(tmp_path).take(f"kim@{os.uname().nodename}/1-x-1:us", 60, False, False)
+    assert latch(tmp_path).take(eu, 60, False, False)["why"] == "mine"
+    latch(tmp_path).release(eu, False)
+    assert latch(tmp_path).take(us, 60, False, False)["why"] == "free"
+
+
+def test_the_lock_of_an_environment_is_taken_from_a_run_that_has_ended(tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    latch(tmp_path).take(name_of(f"dana@{os.uname().nodename}/{child.pid}", "eu"), 60, False, False)
+    child.communicate()
+    us = name_of(f"dana@{os.uname().nodename}/{os.getpid()}", "us")
+    taken = latch(tmp_path).take(us, 60, False, False)
+    assert (taken["why"], taken["holder"], taken["token"]) == ("dead", us, 2)
 
 
 def test_of_two_that_read_the_same_lock_one_writes(tmp_path: Path) -> None:
