@@ -138,7 +138,6 @@ class Proxy:
             pump.join()
             _close(server)
 
-
     def _relay(self, client: socket.socket) -> None:
         """Hand on one HTTP request after the other, until the answer to one is lost."""
         server = http_client.HTTPConnection(*self.target, timeout=60)
