@@ -83,6 +83,12 @@ options:
       image:
         description: Image to run, instead of that of O(job.workload). Name the one of the release that goes down.
         type: str
+      labels:
+        description:
+          - Labels of the Job and its pod, beside those it gets anyway. NetworkPolicies that let pods reach the database,
+            and workload identities, may ask for one. None that a Service selects, or it sends customers there.
+        type: dict
+        default: {}
       service_account:
         description: Service account of the pod, instead of that of O(job.workload).
         type: str

@@ -26,6 +26,7 @@ JOB: dict[str, dict[str, Any]] = {
     "kind": {"type": "str", "choices": list(COLLECTIONS), "default": "Deployment"},
     "container": {"type": "str"},
     "image": {"type": "str"},
+    "labels": {"type": "dict", "default": {}},
     "service_account": {"type": "str"},
     "env": {"type": "list", "elements": "dict", "default": []},
     "env_from": {"type": "list", "elements": "dict", "default": []},
@@ -84,5 +85,11 @@ def place_from(call: Call) -> Place:
         raise RollbackError(f"job.connection has no option {', '.join(unknown)}; it takes those of kubernetes.core.k8s")
     call.secrets.update(str(login[name]) for name in ("api_key", "password") if login.get(name))
     fields = {name: job[name] for name in Site.__dataclass_fields__}
-    site = Site(**{**fields, "env": tuple(job["env"]), "env_from": tuple(job["env_from"])})
+    labels = {str(name): _as_label(value) for name, value in job["labels"].items()}
+    site = Site(**{**fields, "labels": labels, "env": tuple(job["env"]), "env_from": tuple(job["env_from"])})
     return InCluster(ApiServer(connect(login, call.warn)), site, call.progress)
+
+
+def _as_label(value: object) -> str:
+    """A label is a text, and a bare ``true`` in YAML is none."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

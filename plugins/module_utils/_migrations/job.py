@@ -8,7 +8,7 @@ import math
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .._kubernetes.model import PREFIX, Json, Pod
@@ -22,6 +22,8 @@ JOB_LABEL, TARGET_LABEL = f"{PREFIX}job", f"{PREFIX}migrates"
 OWN = {"app.kubernetes.io/managed-by": "octalume.rollback", "app.kubernetes.io/component": "migration"}
 # Service meshes would keep the pod alive after its container has ended.
 NO_SIDECARS = {"sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled"}
+# A node that is scaled away, or put together with another, would take a step down with it in the middle.
+UNDISTURBED = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false", "karpenter.sh/do-not-disrupt": "true"}
 FROM_CONTAINER = ("imagePullPolicy", "resources", "securityContext", "volumeMounts")
 FROM_POD = (
     "automountServiceAccountToken", "dnsConfig", "dnsPolicy", "hostAliases", "imagePullSecrets", "nodeSelector",
@@ -45,6 +47,7 @@ class Site:
     image: str | None = None
     env: tuple[Mapping[str, Any], ...] = ()
     env_from: tuple[Mapping[str, Any], ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
     service_account: str | None = None
     host: str | None = None
     port: int | None = None
@@ -94,6 +97,7 @@ def make_job(
     """
     hidden = secrets_among(variables, site)
     labels = {**OWN, JOB_LABEL: name, **({TARGET_LABEL: target} if once else {})}
+    shown = {"labels": {**NO_SIDECARS, **site.labels, **labels}, "annotations": {**NO_SIDECARS, **UNDISTURBED}}
     pod = _pod(site, argv, chdir=chdir, variables=variables, hidden=sorted(hidden), secret=secret, template=template)
     return {
         "apiVersion": "batch/v1",
@@ -101,7 +105,7 @@ def make_job(
         "metadata": {
             "name": name,
             "namespace": site.namespace,
-            "labels": labels,
+            "labels": {**site.labels, **labels},
             "annotations": {f"{PREFIX}command": shlex.join(argv), f"{PREFIX}secret": secret},
         },
         "spec": {
@@ -109,7 +113,7 @@ def make_job(
             "activeDeadlineSeconds": int(seconds + site.start_timeout + SPARE),
             "ttlSecondsAfterFinished": site.ttl,
             "suspend": bool(hidden),
-            "template": {"metadata": {"labels": {**labels, **NO_SIDECARS}, "annotations": NO_SIDECARS}, "spec": pod},
+            "template": {"metadata": shown, "spec": pod},
         },
     }
 

@@ -123,6 +123,7 @@ def test_down_as_a_job(place: Place, server: PostgresServer) -> None:
 
 def test_what_the_job_is(place: Place) -> None:
     place.step("SELECT pg_sleep(30);")
+    place.options["job"]["labels"] = {"database-access": True}
     process = begin(place)
     try:
         wait_until(place.at_work, 20, "a Job at work")
@@ -135,6 +136,7 @@ def test_what_the_job_is(place: Place) -> None:
     assert spec["activeDeadlineSeconds"] > 600
     (container,) = pod["containers"]
     assert container["command"] == ["./migrate.sh", "down", "--env", "production", "--to-version", "41"]
+    assert job["spec"]["template"]["metadata"]["labels"]["database-access"] == "true"
     variables = {entry["name"]: entry for entry in container["env"]}
     assert variables["GREETING"]["value"] == "hello"
     secret = variables["PGPASSWORD"]["valueFrom"]["secretKeyRef"]["name"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.octalume.rollback.plugins.module_utils._migrations.job import (
+    JOB_LABEL,
     Site,
     ended,
     find_argv,
@@ -77,6 +78,19 @@ def test_it_takes_the_place_of_the_workloads_container() -> None:
     assert made["spec"]["template"]["metadata"]["labels"]["sidecar.istio.io/inject"] == "false"
     assert (made["spec"]["backoffLimit"], pod["restartPolicy"]) == (0, "Never")
     assert made["spec"]["activeDeadlineSeconds"] >= 600 + 120
+
+
+def test_its_pod_is_not_moved_and_has_the_labels_that_are_asked_for() -> None:
+    """Karpenter and the cluster-autoscaler would end a step down in the middle; a NetworkPolicy lets none through."""
+    wanted = {"azure.workload.identity/use": "true", "sidecar.istio.io/inject": "true", JOB_LABEL: "another"}
+    made = job(Site("production", workload="api-server", container="api", labels=wanted))
+    meta = made["spec"]["template"]["metadata"]
+    assert meta["annotations"]["cluster-autoscaler.kubernetes.io/safe-to-evict"] == "false"
+    assert meta["annotations"]["karpenter.sh/do-not-disrupt"] == "true"
+    assert meta["labels"]["azure.workload.identity/use"] == "true"
+    assert made["metadata"]["labels"]["azure.workload.identity/use"] == "true"
+    assert meta["labels"]["sidecar.istio.io/inject"] == "true", "who asks for a sidecar gets one"
+    assert meta["labels"][JOB_LABEL] == "rollback-migrate-1", "it would not be found again"
 
 
 def test_variables_stand_one_above_the_other() -> None:
