@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import socket
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
+from .._deadline import within
 from .._module import RollbackError
 
 try:
@@ -45,7 +49,7 @@ SENTENCES = {
     Fault.REFUSED: "nothing listens there (connection refused)",
     Fault.TIMEOUT: "no answer within {timeout:g} s",
     Fault.BROKEN: "the connection broke before the answer was complete",
-    Fault.NAME: "the host name does not resolve on this machine",
+    Fault.NAME: "the host name does not resolve on this machine{detail}",
     Fault.TLS: "TLS failed ({detail})",
     Fault.UNREACHABLE: "this machine has no route to it",
     Fault.PROXY: "the HTTP proxy could not be used",
@@ -159,6 +163,7 @@ class HttpClient:
                 "the Python library requests is missing on this machine; type: python -m pip install requests"
             )
         self.connection = connection
+        self._resolved: set[str] = set()
         self.session = requests.Session()
         # ~/.netrc and cookies of one check must not leak into another; proxies are asked for explicitly below.
         self.session.trust_env = False
@@ -183,29 +188,51 @@ class HttpClient:
         return next((path for path in given if path), True)
 
     def send(self, request: Request) -> Answer:
-        """Send one request and read its answer, both before one deadline."""
+        """Send one request and read its answer: name, connection, headers and body, all before one deadline.
+
+        What was sent may still arrive, and what comes of it late is not looked at.
+        """
         timeout = request.timeout or self.connection.timeout
+        named = threading.Event()
+        try:
+            return within(timeout, lambda: self._exchange(request, timeout, named))
+        except (requests.RequestException, urllib3.exceptions.HTTPError, socket.gaierror, TimeoutError) as error:
+            kind, detail = _kind(error), ""
+            if kind is Fault.TLS:
+                detail = _tls_detail(error)
+            elif kind is Fault.TIMEOUT and not named.is_set():
+                # A resolver that is silent says as little about the service as one that says no.
+                kind, detail = Fault.NAME, f" within {timeout:g} s"
+            raise HttpFault(kind, shown(request.url), SENTENCES[kind].format(timeout=timeout, detail=detail)) from None
+
+    def _exchange(self, request: Request, timeout: float, named: threading.Event) -> Answer:
+        """Ask and read; ``named`` is set as soon as the server's name is known."""
         started = time.monotonic()
         proxies = requests.utils.get_environ_proxies(request.url) if self.connection.use_proxy else {}
-        try:
-            with self.session.request(
-                request.method,
-                request.url,
-                headers=dict(request.headers),
-                data=request.body,
-                timeout=timeout,
-                allow_redirects=request.follow_redirects,
-                stream=True,
-                proxies=proxies,
-            ) as response:
-                body = _read(response, started + timeout, request.limit)
-                headers = {name.lower(): value for name, value in response.headers.items()}
-                return Answer(response.status_code, headers, body, time.monotonic() - started)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, TimeoutError) as error:
-            kind = _kind(error)
-            detail = _tls_detail(error) if kind is Fault.TLS else ""
-            sentence = SENTENCES[kind].format(timeout=timeout, detail=detail)
-            raise HttpFault(kind, shown(request.url), sentence) from None
+        if not requests.utils.select_proxy(request.url, proxies):
+            self._resolve(request.url)
+        named.set()
+        with self.session.request(
+            request.method,
+            request.url,
+            headers=dict(request.headers),
+            data=request.body,
+            timeout=timeout,
+            allow_redirects=request.follow_redirects,
+            stream=True,
+            proxies=proxies,
+        ) as response:
+            body = _read(response, started + timeout, request.limit)
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return Answer(response.status_code, headers, body, time.monotonic() - started)
+
+    def _resolve(self, url: str) -> None:
+        """Ask for the address of the server, once; :class:`socket.gaierror` if it has none."""
+        host = urlsplit(url).hostname or ""
+        if host not in self._resolved:
+            with contextlib.suppress(UnicodeError):  # no name at all: the request says so
+                socket.getaddrinfo(host, None)
+            self._resolved.add(host)
 
 
 def _read(response: requests.Response, deadline: float, limit: int) -> bytes:
@@ -245,7 +272,7 @@ def _kind(error: BaseException) -> Fault:
         return Fault.PROXY
     if has(requests.exceptions.SSLError, urllib3.exceptions.SSLError):
         return Fault.TLS
-    if has(urllib3.exceptions.NameResolutionError):
+    if has(urllib3.exceptions.NameResolutionError, socket.gaierror):
         return Fault.NAME
     numbers = {one.errno for one in chain if isinstance(one, OSError)}
     if errno.ECONNREFUSED in numbers:

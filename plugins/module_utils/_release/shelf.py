@@ -6,7 +6,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shlex
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,8 @@ from .._kubernetes.client import MERGE_PATCH, ApiError, ApiServer, Cluster, path
 from .._module import RollbackError, ignore
 from .lock import Lease
 
+PATIENCE = 10.0  # seconds for which somebody else may write a lock in a file; it takes a few thousandths
+PAUSE = 0.01  # seconds between two tries to write it
 COLLECTION = "/apis/coordination.k8s.io/v1/leases"
 
 
@@ -80,9 +84,11 @@ def _lease(body: Mapping[str, Any]) -> Lease:
 class FileShelf:
     """A file, for one machine or a shared folder; writers are told apart by a lock of the operating system."""
 
-    def __init__(self, directory: Path, name: str) -> None:
+    def __init__(self, directory: Path, name: str, patience: float = PATIENCE) -> None:
+        """Wait ``patience`` seconds for others who write."""
         self.name = name
         self._path = directory / f"{name}.lock"
+        self._patience = patience
 
     def read(self) -> Lease | None:
         """See :class:`Shelf`."""
@@ -111,9 +117,17 @@ class FileShelf:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        beside = os.open(self._path.with_suffix(".lock.writing"), os.O_WRONLY | os.O_CREAT, 0o600)
+        path = self._path.with_suffix(".lock.writing")
+        beside = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+        deadline = time.monotonic() + self._patience
         try:
-            fcntl.flock(beside, fcntl.LOCK_EX)
+            while not _alone_now(beside):
+                if time.monotonic() > deadline:
+                    raise RollbackError(
+                        f"the lock {self._path} cannot be written: another process has been writing it for "
+                        f"{self._patience:g} s, so it is stopped or hangs; see which: fuser -v {shlex.quote(str(path))}"
+                    )
+                time.sleep(PAUSE)
             yield
         finally:
             os.close(beside)
@@ -125,6 +139,14 @@ class FileShelf:
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(self._path)
+
+
+def _alone_now(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def open_shelf(place: Mapping[str, Any], login: Mapping[str, Any], warn: Callable[[str], None] = ignore) -> Shelf:

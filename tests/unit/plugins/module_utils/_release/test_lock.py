@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -210,3 +211,21 @@ def test_of_two_that_read_the_same_lock_one_writes(tmp_path: Path) -> None:
     other.write(None, held_by("b", None, NOON, 60))
     with pytest.raises(Taken):
         one.write(seen, held_by("a", None, NOON, 60))
+
+
+def test_a_writer_that_hangs_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    hangs = (
+        "import fcntl, sys; file = open(sys.argv[1], 'w'); fcntl.flock(file, fcntl.LOCK_EX); print(flush=True); input()"
+    )
+    path = tmp_path / "l.lock.writing"
+    with subprocess.Popen(
+        [sys.executable, "-c", hangs, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout
+        other.stdout.readline()
+        began = time.monotonic()
+        with pytest.raises(RollbackError, match=r"another process has been writing it for 0\.3 s.*fuser -v \S+/l"):
+            FileShelf(tmp_path, "l", patience=0.3).write(None, held_by("a", None, NOON, 60))
+        assert time.monotonic() - began < 2
+        other.communicate()
+    assert FileShelf(tmp_path, "l").write(None, held_by("a", None, NOON, 60)).holder == "a"
