@@ -75,6 +75,8 @@ options:
     PROGRAMS = r"""
 options:
   bin_directory:
-    description: Directory of C(pg_dump) and C(pg_restore). Without it the newest ones of the host are used.
+    description:
+      - Directory of C(pg_dump) and C(pg_restore).
+      - Without it those of the server's own version are used, where that is not installed the next newer ones.
     type: path
 """

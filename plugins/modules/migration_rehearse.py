@@ -154,8 +154,11 @@ from ansible_collections.octalume.rollback.plugins.module_utils._postgres.argume
     connection_options,
 )
 from ansible_collections.octalume.rollback.plugins.module_utils._postgres.plan import proof_level
-from ansible_collections.octalume.rollback.plugins.module_utils._postgres.programs import find_programs
-from ansible_collections.octalume.rollback.plugins.module_utils._postgres.restore import Request, inspect
+from ansible_collections.octalume.rollback.plugins.module_utils._postgres.restore import (
+    Request,
+    fitting_programs,
+    inspect,
+)
 from ansible_collections.octalume.rollback.plugins.module_utils._postgres.scratch import (
     MayNotCreate,
     demand_equal,
@@ -211,13 +214,13 @@ def run(call: Call) -> dict[str, Any]:
     connection = connection_from(params)
     tool = tool_from(call)
     request = Request(Path(params["path"]).absolute(), params["release"], params["jobs"], False, params["timeout"])
-    programs = find_programs(params["bin_directory"])
     manifest = inspect(connection, request)
     level, _unused = proof_level("restore", params["budget"], manifest.seconds)
     if level != "restore" or call.check_mode:
         too_long = f"a restore does not fit the budget of {params['budget'] or 0:g} s"
         return not_rehearsed("check mode" if call.check_mode else too_long)
     call.fence()
+    programs = fitting_programs(connection, manifest, params["bin_directory"])
     timeout, jobs = params["timeout"], params["jobs"]
     try:
         with scratch_copy(connection, request.path, manifest, programs, jobs=jobs, timeout=timeout) as copy:

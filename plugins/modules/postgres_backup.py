@@ -15,8 +15,9 @@ description:
     it. A backup that fails leaves the earlier one untouched.
   - Row counts and content checksums of every table are read under the snapshot that C(pg_dump) uses and are kept, with
     the archive's SHA-256, in a manifest beside it, C(<path>.json).
-  - Refuses to start when the result would be worthless or impossible, that is with a client older than the server, too
-    little space, tables the role may not read, row security that would hide rows, or a destination that is read-only.
+  - Refuses to start when the result would be worthless or impossible, that is with a client older than the server, or
+    one of version 17 and newer for a server of 16 and older, too little space, tables the role may not read, row
+    security that would hide rows, or a destination that is read-only.
 options:
   path:
     description:
@@ -207,6 +208,7 @@ from ansible_collections.octalume.rollback.plugins.module_utils._postgres.argume
     connection_from,
     connection_options,
 )
+from ansible_collections.octalume.rollback.plugins.module_utils._postgres.client import version_at
 from ansible_collections.octalume.rollback.plugins.module_utils._postgres.model import Manifest
 from ansible_collections.octalume.rollback.plugins.module_utils._postgres.programs import Programs, find_programs
 from ansible_collections.octalume.rollback.plugins.module_utils._release.fence import LOCK
@@ -290,13 +292,13 @@ def prune(call: Call, request: backup.Request) -> list[str]:
 
 def run(call: Call) -> dict[str, Any]:
     """Take the backup unless a good one is there."""
-    programs = find_programs(call.params["bin_directory"])
+    connection = connection_from(call.params)
+    programs = find_programs(call.params["bin_directory"], version_at(connection))
     request = wanted(call, programs)
     path = str(request.path)
     present = None if call.params["force"] else good_one(call, request)
     if present is not None:
         return {"changed": False, "backup": present.summary(path), "pruned": []}
-    connection = connection_from(call.params)
     backup.preflight(connection, request, programs)
     if call.check_mode:
         planned = {name: getattr(request, name) for name in ("format", "compression", *BELONGS)}

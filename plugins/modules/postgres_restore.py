@@ -112,7 +112,6 @@ from ansible_collections.octalume.rollback.plugins.module_utils._postgres.argume
     connection_from,
     connection_options,
 )
-from ansible_collections.octalume.rollback.plugins.module_utils._postgres.programs import find_programs
 from ansible_collections.octalume.rollback.plugins.module_utils._release.fence import LOCK
 
 ARGUMENTS: dict[str, Any] = {
@@ -143,7 +142,6 @@ def run(call: Call) -> dict[str, Any]:
         timeout=params["timeout"],
         environment=params["environment"],
     )
-    programs = find_programs(params["bin_directory"])
     manifest = restore.inspect(connection, request)
     there = restore.exists(connection)
     same = there and restore.is_as_recorded(connection, manifest, request.timeout)
@@ -157,6 +155,7 @@ def run(call: Call) -> dict[str, Any]:
     }
     if same:
         return result
+    programs = restore.fitting_programs(connection, manifest, params["bin_directory"])
     restore.refuse_missing(connection, manifest)
     if there and not request.terminate:
         restore.refuse_sessions(connection)

@@ -204,3 +204,9 @@ def identifier(*names: str) -> str:
 def server_version(database: Database) -> str:
     """``15.18``."""
     return str(database.query("SHOW server_version")[0][0]).split()[0]
+
+
+def version_at(connection: Connection) -> str:
+    """The same, asked in a session of its own."""
+    with session(connection, statement_timeout=60) as database:
+        return server_version(database)

@@ -23,6 +23,41 @@ def major(version: str) -> int:
     return int(version.split(".")[0])
 
 
+def nearest(majors: Sequence[int], wanted: int | None) -> list[int]:
+    """The installed ``majors`` in the order in which their programs are to be taken.
+
+    Those of ``wanted`` first, then newer ones; without a wish the newest.
+    """
+    if wanted is None:
+        return sorted(majors, reverse=True)
+    return sorted(majors, key=lambda number: (number < wanted, abs(number - wanted)))
+
+
+def misfit(client: str, server: str) -> str:
+    """Why no archive of this client comes back on this server; nothing if it does.
+
+    From 17 on pg_restore begins with SET transaction_timeout, which servers before 17 do not know.
+    """
+    if major(client) < 17 or major(server) >= 17:
+        return ""
+    return (
+        f"what pg_dump {client} writes cannot be restored on a server {server}, which does not know"
+        f" transaction_timeout; apt-get install postgresql-client-{major(server)}, or point bin_directory at"
+        " programs of that version"
+    )
+
+
+def restore_problems(archive: str, client: str, server: str) -> list[str]:
+    """Why pg_restore ``client`` cannot bring an archive that pg_dump ``archive`` wrote back on ``server``."""
+    problems = [text for text in (misfit(client, server),) if text]
+    if major(client) < major(archive):
+        problems.append(
+            f"pg_restore {client} may not read what pg_dump {archive} wrote; apt-get install"
+            f" postgresql-client-{major(archive)}, or point bin_directory at programs of that version"
+        )
+    return problems
+
+
 def choose_compression(wanted: str, form: str, client: str, has_zstd: bool) -> tuple[str, str]:
     """``(compression, warning)`` for ``wanted`` (auto, none, gzip, zstd), the format and what is installed.
 
@@ -70,6 +105,8 @@ def preflight_problems(found: Preflight) -> list[str]:
             f"pg_dump {found.client} is older than the server {found.server} and would refuse;"
             f" apt-get install postgresql-client-{major(found.server)}, or point bin_directory at newer programs"
         )
+    if problem := misfit(found.client, found.server):
+        problems.append(problem)
     need = int(found.tables_size * SPACE_NEEDED[found.compression]) + MARGIN
     if found.free < need:
         problems.append(

@@ -19,10 +19,12 @@ from typing import IO, Any
 
 from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
 
+from .plan import major, nearest
+
 CHUNK = 1 << 20  # bytes
 # The catalogue query of a page that pg_dump adds to its error says nothing to anybody.
 STATEMENT = re.compile(r"^pg_dump: (?:detail|error): (?:Query|query) was: ", re.MULTILINE)
-DEBIAN = "/usr/lib/postgresql"
+PACKAGES = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin")  # of Debian and of PostgreSQL's own repositories
 INSTALL_CLIENT = "apt-get install postgresql-client"
 
 
@@ -36,21 +38,28 @@ class Programs:
     zstd: str | None
 
 
-def find_programs(directory: str | None) -> Programs:
-    """The tools of ``directory``, else the newest ones of this machine (Debian's directories first, then PATH)."""
-    candidates = [Path(directory)] if directory else _newest_first()
-    for place in candidates:
+def find_programs(directory: str | None, *versions: str) -> Programs:
+    """The tools of ``directory``, else those of this machine that fit the newest of ``versions`` best.
+
+    ``versions`` are the server's, and for a restore that of the pg_dump which wrote the archive; without any the newest
+    tools are taken. Packages' own directories come before PATH.
+    """
+    wanted = max((major(version) for version in versions), default=None)
+    for place in [Path(directory)] if directory else _installed(wanted):
         if (place / "pg_dump").is_file() and (place / "pg_restore").is_file():
             version = _version(str(place / "pg_dump"))
             return Programs(str(place / "pg_dump"), str(place / "pg_restore"), version, shutil.which("zstd"))
-    where = directory or f"PATH and {DEBIAN}/*/bin"
+    where = directory or f"PATH and {', '.join(f'/{pattern}' for pattern in PACKAGES)}"
     raise RollbackError(f"no pg_dump and pg_restore in {where}; install them on this host: {INSTALL_CLIENT}")
 
 
-def _newest_first() -> list[Path]:
-    versions = sorted(Path(DEBIAN).glob("*/bin"), key=lambda path: float(path.parent.name), reverse=True)
+def _installed(wanted: int | None) -> list[Path]:
+    found: dict[int, Path] = {}
+    for place in (path for pattern in PACKAGES for path in Path("/").glob(pattern)):
+        if number := re.search(r"(\d+)[\d.]*$", str(place.parent)):
+            found.setdefault(int(number[1]), place)
     on_path = shutil.which("pg_dump")
-    return [*versions, *([Path(on_path).parent] if on_path else [])]
+    return [*(found[number] for number in nearest(list(found), wanted)), *([Path(on_path).parent] if on_path else [])]
 
 
 def _version(pg_dump: str) -> str:

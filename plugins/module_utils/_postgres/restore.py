@@ -12,10 +12,10 @@ from pathlib import Path
 
 from .._module import RollbackError
 from . import archive, plan
-from .client import Database, QueryError, frozen, identifier, session
+from .client import Database, QueryError, frozen, identifier, session, version_at
 from .contents import fingerprint, read_table, schema_lines, table_shapes
 from .model import Connection, Manifest
-from .programs import Programs
+from .programs import Programs, find_programs
 from .scratch import MAINTENANCE, create_database, demand_equal, drop_database, load
 
 SESSIONS = """
@@ -98,6 +98,15 @@ def is_as_recorded(connection: Connection, manifest: Manifest, timeout: float) -
         # The small ones first: the first difference is enough.
         smallest = sorted(manifest.tables.items(), key=lambda item: item[1].rows)
         return all(read_table(database, *shapes[name], recorded) == recorded for name, recorded in smallest)
+
+
+def fitting_programs(connection: Connection, manifest: Manifest, directory: str | None) -> Programs:
+    """The programs to restore this backup with; raises if those that are here cannot."""
+    server = version_at(connection.to(MAINTENANCE))
+    programs = find_programs(directory, server, manifest.client_version)
+    if problems := plan.restore_problems(manifest.client_version, programs.version, server):
+        raise RollbackError(f"no restore on {connection.place}: {'; '.join(problems)}", problems=problems)
+    return programs
 
 
 def refuse_missing(connection: Connection, manifest: Manifest) -> None:

@@ -95,6 +95,13 @@ def test_old_client(login: dict[str, Any], good: Path, folder: Path) -> None:
         again(login, good, bin_directory=place)
 
 
+def test_client_whose_archives_this_server_cannot_take(login: dict[str, Any], good: Path, folder: Path) -> None:
+    place = false_program(folder, "exit 9")
+    (Path(place) / "pg_dump").write_text('#!/bin/sh\necho "pg_dump (PostgreSQL) 17.2"\n')
+    with pytest.raises(RollbackError, match=r"pg_dump 17\.2 writes cannot be restored .*postgresql-client-1[456]"):
+        again(login, good, bin_directory=place)
+
+
 def test_wrong_password(login: dict[str, Any], good: Path) -> None:
     with pytest.raises(RollbackError, match="password authentication failed"):
         again({**login, "login_password": "wrong"}, good)

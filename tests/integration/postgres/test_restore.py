@@ -67,6 +67,18 @@ def test_second_restore_changes_nothing(login: dict[str, Any], folder: Path, ser
     assert not call(postgres_restore, **login, path=path)["changed"]
 
 
+def test_programs_that_cannot_read_the_archive_are_refused_before_anything_is_done(
+    login: dict[str, Any], folder: Path, server: PostgresServer, shop: str
+) -> None:
+    path = folder / "shop.dump"
+    call(postgres_backup, **login, path=str(path))
+    edit_manifest(path, client_version="99.1")
+    server.execute("DELETE FROM orders", shop)
+    with pytest.raises(RollbackError, match=r"may not read what pg_dump 99\.1 wrote.*postgresql-client-99"):
+        call(postgres_restore, check_mode=True, **login, path=str(path))
+    assert databases(server, shop) == [shop]
+
+
 @pytest.mark.usefixtures("cleared")
 def test_data_of_another_environment_come_only_by_its_name(
     login: dict[str, Any], folder: Path, server: PostgresServer, shop: str

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -19,9 +20,11 @@ from ansible_collections.octalume.rollback.plugins.module_utils._postgres.plan i
     Preflight,
     choose_compression,
     compare_tables,
+    nearest,
     preflight_problems,
     proof_level,
     refuse_foreign,
+    restore_problems,
     to_prune,
 )
 
@@ -62,6 +65,8 @@ def test_directory_with_zstd_needs_a_newer_client() -> None:
     [
         ({}, None),
         ({"client": "16.0"}, None),
+        ({"client": "17.2"}, "cannot be restored on a server 15.18.*apt-get install postgresql-client-15"),
+        ({"client": "18.0", "server": "17.1"}, None),
         ({"client": "14.9"}, "is older than the server 15.18"),
         ({"client": "9.6.24"}, "is older than the server"),
         ({"free": GB // 2}, "bytes free, the backup may need"),
@@ -73,7 +78,38 @@ def test_directory_with_zstd_needs_a_newer_client() -> None:
 def test_preflight(change: dict[str, object], problem: str | None) -> None:
     problems = preflight_problems(replace(FINE, **change))  # type: ignore[arg-type]
     assert len(problems) == (problem is not None)
-    assert problem is None or problem in problems[0]
+    assert problem is None or re.search(problem, problems[0])
+
+
+@pytest.mark.parametrize(
+    ("installed", "wanted", "order"),
+    [
+        ([15, 16, 17], 16, [16, 17, 15]),
+        ([14, 15, 17, 18], 16, [17, 18, 15, 14]),
+        ([13, 14], 16, [14, 13]),
+        ([15, 17], None, [17, 15]),
+        ([], 16, []),
+    ],
+)
+def test_programs_of_the_servers_own_version_come_first(
+    installed: list[int], wanted: int | None, order: list[int]
+) -> None:
+    assert nearest(installed, wanted) == order
+
+
+@pytest.mark.parametrize(
+    ("archive", "client", "server", "problem"),
+    [
+        ("15.3", "15.3", "15.18", None),
+        ("15.3", "17.2", "17.2", None),
+        ("17.2", "16.9", "17.2", r"pg_restore 16\.9 may not read what pg_dump 17\.2 wrote.*postgresql-client-17"),
+        ("15.3", "17.2", "16.1", "transaction_timeout.*postgresql-client-16"),
+    ],
+)
+def test_programs_that_cannot_restore(archive: str, client: str, server: str, problem: str | None) -> None:
+    problems = restore_problems(archive, client, server)
+    assert len(problems) == (problem is not None)
+    assert problem is None or re.search(problem, problems[0])
 
 
 @pytest.mark.parametrize(
