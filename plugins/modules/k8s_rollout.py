@@ -35,7 +35,8 @@ options:
     description:
       - V(quiesced) writes the number of replicas and the autoscaler's bounds down on the object, scales to zero in the
         same write, and waits until no pod is left. A DaemonSet gets a node selector that no node has. A workload that
-        runs the previous version already is left alone.
+        runs the previous version already is left alone. Before anything is written, the server judges what will go back
+        by a dry run, so a policy that would refuse the previous version is told while the release still serves.
       - V(rolled_back) puts back the pod template of the newest owned revision with the previous images, and the number
         of replicas, in one write. Where the previous version is live already, only the number of replicas is looked
         after. Where neither version is live, it refuses.
@@ -242,6 +243,8 @@ def run(call: Call) -> dict[str, Any]:
     for note in dict.fromkeys(note for plan in plans for note in plan.notes):
         call.warn(note)
     if options.state == "quiesced":
+        for note in rollout.foresee(plans):
+            call.warn(note)
         for note in bystanders(cluster, [plan.workload for plan in plans if plan.changed]):
             call.warn(note)
     suspended, held = [], []

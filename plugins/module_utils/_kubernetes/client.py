@@ -19,6 +19,7 @@ from .._module import RollbackError, unfenced
 from .adapter import request_headers
 from .channel import command_output
 from .model import FIELD_MANAGER
+from .refusal import advice, lacks_right
 
 urllib3: Any
 HTTPError: type[Exception]
@@ -53,6 +54,11 @@ class ApiError(RollbackError):
         super().__init__(message, status=status, reason=reason)
         self.status = status
         self.reason = reason
+
+    @property
+    def lacks_right(self) -> bool:
+        """Whether the login lacks a right: a policy of the cluster says no with the same status."""
+        return lacks_right(self.status, self.message)
 
 
 class Cluster(Protocol):
@@ -282,8 +288,5 @@ def _refusal(method: str, path: str, status: int, data: bytes) -> ApiError:
         message, reason = str(answer.get("message", "")), str(answer.get("reason", ""))
     except (ValueError, AttributeError):
         message, reason = data[:200].decode(errors="replace"), ""
-    hint = {
-        401: "; the login is not valid (any more): kubectl auth whoami",
-        403: "; grant docs/policies/kubernetes-rollback.yml; k8s_permissions_info names what is missing",
-    }.get(status, "; the Kubernetes API is in trouble: kubectl get --raw /readyz" if status >= 500 else "")
-    return ApiError(f"{method} {path}: {status} {message or reason}{hint}", status, reason)
+    told = message or reason
+    return ApiError(f"{method} {path}: {status} {told}{advice(status, told)}", status, reason)

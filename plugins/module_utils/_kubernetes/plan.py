@@ -147,6 +147,11 @@ def _roll_back(observed: Observed, options: Options) -> Plan:
     if where == PREVIOUS:
         return _restore(observed, options)
     _refuse_unless_ready(observed, options, where)
+    return brought_back(observed, options)
+
+
+def brought_back(observed: Observed, options: Options) -> Plan:
+    """The change that takes the release back, whatever may stand in its way."""
     target = find_target(observed)
     after = _with_replicas(observed, options)
     after["spec"]["template"] = target.template

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from .._module import RollbackError
@@ -16,7 +17,7 @@ from .evaluate import health
 from .identity import images_of
 from .model import COLLECTIONS, Json, Observed, Workload
 from .observe import assemble, observe
-from .plan import GONE, SERVING, Options, Plan, plan
+from .plan import GONE, ROLLED_BACK, SERVING, Options, Plan, brought_back, plan
 from .wait import Abandoned, Progress, Waiter
 
 ATTEMPTS = 20
@@ -73,6 +74,18 @@ class Rollout:
             raise RollbackError("\n".join(error.message for error in errors))
         return [result for result in results if isinstance(result, Plan)]
 
+    def foresee(self, plans: Sequence[Plan]) -> list[str]:
+        """Have the server judge what will go back in place of what is to be taken down; notes about what it cannot.
+
+        Raises :class:`RollbackError` with every refusal: a policy that came with the release, or since, would be found
+        out only when the pods are gone and the schema is back.
+        """
+        results = _each(self._foresee, [plan for plan in plans if plan.wait == GONE and plan.changed])
+        errors = [result.message for result in results if isinstance(result, RollbackError)]
+        if errors:
+            raise RollbackError("\n".join(errors))
+        return [result for result in results if isinstance(result, str)]
+
     def rehearse(self, plans: Sequence[Plan]) -> list[Outcome]:
         """Have the server judge every change without making it."""
         return _each(self._rehearse, plans)
@@ -83,19 +96,37 @@ class Rollout:
 
     def _plan_or_error(self, workload: Workload) -> Plan | RollbackError:
         try:
-            return plan(observe(self._cluster, workload), self._options)
+            return self._decide(observe(self._cluster, workload))
         except RollbackError as error:
             return error
 
+    def _decide(self, observed: Observed) -> Plan:
+        return plan(observed, self._options)
+
+    def _foresee(self, wanted: Plan) -> RollbackError | str | None:
+        later = replace(self._options, state=ROLLED_BACK)
+        try:
+            decide = partial(brought_back, options=later)
+            self._write(decide(wanted.observed), decide, dry_run=True)
+        except ApiError as error:
+            if "does not support dry run" in error.message:
+                return f"{wanted.workload}: whether its previous version is admitted is not known: {error.message}"
+            return RollbackError(
+                f"{wanted.workload}: its previous version would be refused, so nothing was changed: {error.message}"
+            )
+        except RollbackError as error:
+            return error
+        return None
+
     def _rehearse(self, wanted: Plan) -> Outcome:
-        wanted, answer = self._write(wanted, dry_run=True)
+        wanted, answer = self._write(wanted, self._decide, dry_run=True)
         return Outcome(wanted, wanted.changed, answer, None if wanted.changed else wanted.observed.revision, 0.0)
 
     def _apply(self, wanted: Plan) -> Outcome:
         start, first, changed = time.monotonic(), wanted, False
         live, revision = wanted.observed.live, wanted.observed.revision
         try:
-            wanted, live = self._write(wanted, dry_run=False)
+            wanted, live = self._write(wanted, self._decide, dry_run=False)
             first, changed = wanted, wanted.changed
             final = self._follow(wanted, live)
             live, revision = final.live, final.revision
@@ -104,7 +135,7 @@ class Rollout:
             return Outcome(first, changed, live, revision, time.monotonic() - start, error)
         return Outcome(wanted, changed, live, revision, time.monotonic() - start)
 
-    def _write(self, wanted: Plan, *, dry_run: bool) -> tuple[Plan, Json]:
+    def _write(self, wanted: Plan, decide: Callable[[Observed], Plan], *, dry_run: bool) -> tuple[Plan, Json]:
         """Send the change; whoever wrote in between is looked at, and the change decided anew."""
         workload = wanted.workload
         path = path_of(COLLECTIONS[workload.kind], workload.namespace, workload.name)
@@ -119,7 +150,7 @@ class Rollout:
             observed = observe(self._cluster, workload)
             # KEDA takes its autoscaler away when it is held, and the bounds have to be written down all the same.
             observed = replace(observed, autoscaler=observed.bounds or wanted.observed.bounds)
-            wanted = plan(observed, self._options)
+            wanted = decide(observed)
         raise RollbackError(
             f"{workload}: others changed it {ATTEMPTS} times in a row; find out who: kubectl get {workload.target} -w"
         )

@@ -295,7 +295,7 @@ class JobRunner:
         try:
             return work()
         except ApiError as error:
-            if error.status != 403:
+            if not error.lacks_right:
                 raise
             wanted = [
                 right for right in rights(self._site)

@@ -27,6 +27,9 @@ OBJECTS = Path(__file__).parents[2] / "fixtures" / "kubernetes_objects"
 DEPLOYMENT = "/apis/apps/v1/namespaces/production/deployments/api-server"
 
 
+FORBIDDEN = 'pods is forbidden: User "robot" cannot watch resource "pods" in API group "" in the namespace "production"'
+
+
 def recording(name: str) -> Any:
     return json.loads((OBJECTS / f"{name}.json").read_text())
 
@@ -122,7 +125,7 @@ def test_a_watch_that_breaks_is_taken_up_again() -> None:
 
 def test_a_forbidden_watch_is_told_and_not_repeated() -> None:
     def handler(_method: str, _path: str, query: dict[str, str], _body: Any) -> Answer:
-        return status(403, "Forbidden", "pods is forbidden") if query.get("watch") else (200, pods("a"))
+        return status(403, "Forbidden", FORBIDDEN) if query.get("watch") else (200, pods("a"))
 
     refused = pytest.raises(ApiError, match=r"pods is forbidden.*docs/policies/kubernetes-rollback\.yml")
     with TableServer(handler) as server, Mirror(ApiServer(server.client()), {"pods": ("/api/v1/pods", {})}) as mirror:
@@ -200,6 +203,58 @@ def test_a_change_that_others_always_beat_ends_in_an_error() -> None:
         rollout = Rollout(ApiServer(server.client()), Options("rolled_back"), lambda _text: None)
         with pytest.raises(RollbackError, match="others changed it 20 times in a row"):
             rollout.rehearse(rollout.plan([workload("1.4.3", "1.4.1")]))
+
+
+DENIALS = {
+    'admission webhook "validate.kyverno.svc-fail" denied the request: images must be signed': "policy of the cluster",
+    "ValidatingAdmissionPolicy 'registries' with binding 'all' denied request: not from here": "policy of the cluster",
+    'pods "api" is forbidden: violates PodSecurity "restricted:latest": allowPrivilegeEscalation': "policy of the clust",
+    'pods "api" is forbidden: exceeded quota: small, requested: pods=1': "kubectl describe resourcequota",
+    FORBIDDEN: "k8s_permissions_info names what is missing",
+}
+
+
+@pytest.mark.parametrize(("message", "told"), DENIALS.items(), ids=["webhook", "VAP", "PSA", "quota", "RBAC"])
+def test_a_policy_is_not_told_as_a_missing_right(message: str, told: str) -> None:
+    """All of them are 403, and no Role helps against the first four."""
+    with TableServer(lambda *_: status(403, "Forbidden", message)) as server, pytest.raises(ApiError) as caught:
+        ApiServer(server.client()).patch("/api/v1/namespaces/n/pods/api", [])
+    assert told in caught.value.message
+    assert caught.value.lacks_right is (message == FORBIDDEN)
+    assert ("docs/policies" in caught.value.message) is (message == FORBIDDEN)
+
+
+class Policy(Conflicts):
+    """An admission that lets nothing of 1.4.1 in; somebody else writes once in between."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(1)
+        self._message = message
+
+    def __call__(self, method: str, path: str, query: dict[str, str], body: Any) -> Answer:
+        answer = super().__call__(method, path, query, body)
+        if method == "PATCH" and answer[0] == 200 and "api-server:1.4.1" in json.dumps(body):
+            return status(403, "Forbidden", self._message)
+        return answer
+
+
+def test_what_goes_back_is_shown_to_the_server_before_anything_is_taken_down() -> None:
+    """A policy that came with the release would be found out with no pod left and the schema back."""
+    table = Policy('admission webhook "validate.kyverno.svc" denied the request: unsigned image')
+    with TableServer(table) as server:
+        rollout = Rollout(ApiServer(server.client()), Options("quiesced"), lambda _text: None)
+        plans = rollout.plan([workload("1.4.3", "1.4.1")])
+        with pytest.raises(RollbackError, match=r"previous version would be refused, so nothing was changed: .*kyverno"):
+            rollout.foresee(plans)
+    assert {query.get("dryRun") for query, _body in table.patches} == {"All"}
+
+
+def test_a_webhook_that_takes_no_dry_run_is_told_and_holds_nothing_up() -> None:
+    table = Policy('admission webhook "old.example.com" does not support dry run')
+    with TableServer(table) as server:
+        rollout = Rollout(ApiServer(server.client()), Options("quiesced"), lambda _text: None)
+        [note] = rollout.foresee(rollout.plan([workload("1.4.3", "1.4.1")]))
+    assert "whether its previous version is admitted is not known" in note
 
 
 def test_one_refusal_refuses_all_workloads_before_any_write() -> None:
