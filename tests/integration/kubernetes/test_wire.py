@@ -208,7 +208,7 @@ def test_a_change_that_others_always_beat_ends_in_an_error() -> None:
 DENIALS = {
     'admission webhook "validate.kyverno.svc-fail" denied the request: images must be signed': "policy of the cluster",
     "ValidatingAdmissionPolicy 'registries' with binding 'all' denied request: not from here": "policy of the cluster",
-    'pods "api" is forbidden: violates PodSecurity "restricted:latest": allowPrivilegeEscalation': "policy of the clust",
+    'pods "api" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot': "policy of the cluster",
     'pods "api" is forbidden: exceeded quota: small, requested: pods=1': "kubectl describe resourcequota",
     FORBIDDEN: "k8s_permissions_info names what is missing",
 }
@@ -244,7 +244,7 @@ def test_what_goes_back_is_shown_to_the_server_before_anything_is_taken_down() -
     with TableServer(table) as server:
         rollout = Rollout(ApiServer(server.client()), Options("quiesced"), lambda _text: None)
         plans = rollout.plan([workload("1.4.3", "1.4.1")])
-        with pytest.raises(RollbackError, match=r"previous version would be refused, so nothing was changed: .*kyverno"):
+        with pytest.raises(RollbackError, match=r"would be refused, so nothing was changed: .*kyverno"):
             rollout.foresee(plans)
     assert {query.get("dryRun") for query, _body in table.patches} == {"All"}
 
