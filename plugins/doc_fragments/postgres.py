@@ -59,6 +59,7 @@ options:
     type: path
 requirements:
   - psycopg2 (Python library)
+  - PostgreSQL 14 or newer on the server
 """
 
     # Modules that work on one database, whatever it takes.

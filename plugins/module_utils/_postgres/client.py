@@ -44,6 +44,7 @@ NOTICE_LOSS = """
 SELECT set_config(name, '1s', false) FROM pg_settings WHERE name = 'client_connection_check_interval'
 """
 SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+OLDEST = 14  # the first that can end another session and wait until it is gone
 
 
 class Database(Protocol):
@@ -115,7 +116,7 @@ class Session:
             self.query(NOTICE_LOSS)
 
     def _demand_a_server(self) -> None:
-        """Raise unless a PostgreSQL answers, and answers itself.
+        """Raise unless a PostgreSQL that can do what is asked of it answers, and answers itself.
 
         A pooler gives its clients process numbers of its own. Behind one, settings of a session (search_path,
         read-only) would stay on a connection that the application gets next.
@@ -126,6 +127,11 @@ class Session:
             raise not_supported(product, where)
         if pid != self._wire.info.backend_pid:
             raise _pooler(self.connection)
+        if self._wire.server_version < OLDEST * 10000:
+            raise RollbackError(
+                f"{where} is {' '.join(str(version).split()[:2])}; PostgreSQL {OLDEST} and newer are supported."
+                " Leave the database out of the manifest's databases, and roll it back by its own means"
+            )
 
     def query(self, statement: str, arguments: Arguments = None) -> list[tuple[Any, ...]]:
         """Run one statement; :class:`QueryError` carries the server's words."""

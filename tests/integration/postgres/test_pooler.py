@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Connection poolers are refused: what a check sets for its session would stay on connections of the application."""
+"""What is refused at the door: servers that are too old, and poolers, where a check's settings would stay behind."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -21,21 +22,21 @@ from tests.integration.postgres.calling import call
 from tests.sandbox.postgres import ACCOUNT, PostgresServer
 from tests.sandbox.process import LOOPBACK, Process, free_port
 
-KEY = b"K\0\0\0\x0c"  # BackendKeyData: its length, then process id and secret
+Disguise = tuple[bytes, bytes]  # a pattern and what takes its place
+# BackendKeyData has its length, then process id and secret: poolers make numbers of their own.
+POOLER = (rb"K\x00\x00\x00\x0c....", b"K\0\0\0\x0c\0\0\0\x01")
+OLD = (rb"server_version\x00\d\d", b"server_version\x0013")
 
 
 @contextmanager
-def somebody_between(port: int) -> Iterator[int]:
-    """A wire to ``port`` whose other end says that it is process 1 of the server, as poolers make their own numbers."""
+def somebody_between(port: int, disguise: Disguise) -> Iterator[int]:
+    """A wire to ``port`` whose other end says something else of itself than the server does."""
     listener = socket.create_server((LOOPBACK, 0))
 
-    def pump(source: socket.socket, target: socket.socket, disguise: bool) -> None:
+    def pump(source: socket.socket, target: socket.socket, disguised: bool) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
-                at = data.find(KEY) if disguise else -1
-                if at >= 0:
-                    data = data[: at + 5] + b"\0\0\0\x01" + data[at + 9 :]
-                target.sendall(data)
+                target.sendall(re.sub(*disguise, data, flags=re.DOTALL) if disguised else data)
         with suppress(OSError):
             target.shutdown(socket.SHUT_RDWR)
 
@@ -57,8 +58,16 @@ def somebody_between(port: int) -> Iterator[int]:
 
 def test_a_pooler_is_known_by_its_process_number(login: dict[str, Any], server: PostgresServer) -> None:
     with (
-        somebody_between(server.port) as port,
+        somebody_between(server.port, POOLER) as port,
         pytest.raises(RollbackError, match=rf"127\.0\.0\.1:{port} is a pooler .* name the server itself"),
+    ):
+        call(postgres_validate_info, **{**login, "login_port": port})
+
+
+def test_a_server_that_is_too_old_is_refused(login: dict[str, Any], server: PostgresServer) -> None:
+    with (
+        somebody_between(server.port, OLD) as port,
+        pytest.raises(RollbackError, match=rf":{port} is PostgreSQL .*PostgreSQL 14 and newer are supported"),
     ):
         call(postgres_validate_info, **{**login, "login_port": port})
 
