@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from .._module import RollbackError
 from .._postgres.client import Database, identifier, session
-from .._postgres.locks import Holder, holders
+from .._postgres.locks import UNKNOWN, Holder, holders
+from .._postgres.locks import terminate as terminate_sessions
 from .._postgres.model import Connection
 from .model import Drop, Loss, Preview, Script, Step
 from .sql import drops
@@ -33,10 +35,11 @@ def wait_for_locks(connection: Connection, *, patience: float, terminate: bool) 
     ``patience`` seconds is named in a :class:`RollbackError`, or with ``terminate`` ended.
     """
     started = time.monotonic()
+    since: dict[str, float] = {}
     with session(connection, statement_timeout=QUERY_TIMEOUT) as database:
         while True:
             waited = time.monotonic() - started
-            present = holders(database)
+            present = [_aged(one, since, waited) for one in holders(database)]
             lasting = [one for one in present if one.seconds >= min(SHORT, patience) or "advisory" in one.lock]
             if not present or (not lasting and waited > min(SHORT, patience)):
                 return []
@@ -49,22 +52,32 @@ def wait_for_locks(connection: Connection, *, patience: float, terminate: bool) 
                 " terminate_blockers: true",
                 blockers=[one.__dict__ for one in lasting],
             )
-        for one in lasting:
-            database.query("SELECT pg_terminate_backend(%s, 5000)", (one.pid,))
         ended = {one.pid for one in lasting}
-        if stubborn := [str(one) for one in holders(database) if one.pid in ended]:
-            raise RollbackError(f"sessions in {connection.place} could not be ended: {'; '.join(stubborn)}")
+        refused = terminate_sessions(database, ended)
+        if stubborn := [
+            f"{one} ({refused.get(one.pid, 'it is still there')})" for one in holders(database) if one.pid in ended
+        ]:
+            raise RollbackError(
+                f"sessions in {connection.place} could not be ended: {'; '.join(stubborn)}; end them by a role that may"
+            )
     return lasting
+
+
+def _aged(holder: Holder, since: dict[str, float], waited: float) -> Holder:
+    """A holder whose age is hidden from this role is as old as it has been seen here."""
+    first = since.setdefault(holder.transaction, waited)
+    return replace(holder, seconds=waited - first) if holder.seconds == UNKNOWN else holder
 
 
 def end_sessions(connection: Connection, application: str) -> None:
     """End the server's side of a tool that was killed here: it would go on with its statement and hold its locks."""
     with session(connection, statement_timeout=QUERY_TIMEOUT) as database:
-        database.query(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-            " WHERE application_name = %s AND pid <> pg_backend_pid()",
+        rows = database.query(
+            "SELECT pid FROM pg_stat_activity WHERE application_name = %s AND datname = current_database()"
+            " AND pid <> pg_backend_pid()",
             (application,),
         )
+        terminate_sessions(database, [row[0] for row in rows])
 
 
 def preview(connection: Connection, steps: Iterable[Step], scripts: Mapping[str, Script]) -> Preview:

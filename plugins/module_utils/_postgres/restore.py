@@ -14,13 +14,15 @@ from .._module import RollbackError
 from . import archive, plan
 from .client import Database, QueryError, frozen, identifier, session, version_at
 from .contents import fingerprint, read_table, schema_lines, table_shapes
+from .locks import terminate as end_sessions
 from .model import Connection, Manifest
 from .programs import Programs, find_programs
 from .scratch import MAINTENANCE, create_database, demand_equal, drop_database, load
 
 SESSIONS = """
 SELECT pid, coalesce(usename, ''), coalesce(application_name, ''), coalesce(state, '') FROM pg_stat_activity
-WHERE datname = %s AND backend_type = 'client backend' AND pid <> pg_backend_pid() ORDER BY pid
+WHERE datname = %s AND pid <> pg_backend_pid()
+  AND (backend_type = 'client backend' OR backend_type IS NULL AND usesysid IS NOT NULL) ORDER BY pid
 """
 MISSING_ROLES = """
 SELECT name FROM unnest(%s::text[]) AS name WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) ORDER BY 1
@@ -179,17 +181,21 @@ def _swap(connection: Connection, new: str, previous: str | None, terminate: boo
             for row in server.query(PROPERTIES.replace("\n", " "), (new, name) * 5):
                 server.query(row[0])
         for attempt in range(SWAP_TRIES):
-            if previous and terminate:
-                server.query("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", (name,))
+            # What the server runs there itself, such as autovacuum, it ends for a rename by itself.
+            people = server.query(SESSIONS, (name,)) if previous and terminate else []
+            refused = end_sessions(server, [int(row[0]) for row in people])
             try:
                 _rename(server, name, new, previous)
                 return
             except QueryError as error:
                 server.query("ROLLBACK")
-                if error.sqlstate != "55006" or attempt + 1 == SWAP_TRIES:
-                    raise RollbackError(
-                        f"the restored database cannot take the place of {name}: {error.message}"
-                    ) from error
+                if error.sqlstate != "55006" or refused or attempt + 1 == SWAP_TRIES:
+                    told = f"the restored database cannot take the place of {name}: {error.message}"
+                    if refused:
+                        stay = _people([row for row in people if row[0] in refused])
+                        why = next(iter(refused.values()))
+                        told += f"; {connection.user} may not end {stay} ({why}): end them, or restore as a superuser"
+                    raise RollbackError(told) from error
                 if not terminate:
                     refuse_sessions(connection)
 

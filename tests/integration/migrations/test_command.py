@@ -145,6 +145,25 @@ def test_held_lock_names_its_holder(project: dict[str, Any], server: PostgresSer
     assert version(server, project) == 41
 
 
+def test_a_role_that_may_not_see_what_others_do_sees_their_locks(
+    project: dict[str, Any], server: PostgresServer
+) -> None:
+    database = project["login_db"]
+    role = f"{database}_plain"
+    server.create_role(role, "secret")
+    server.execute(f"GRANT pg_read_all_data TO {role}; GRANT ALL ON state TO {role}", database)
+    plain = {**project, "login_user": role, "login_password": "secret"}
+    with server.connect(database) as holder, holder.cursor() as cursor:
+        cursor.execute("BEGIN; SELECT name FROM users LIMIT 1")
+        pid = holder.get_backend_pid()
+        with pytest.raises(RollbackError, match=rf"by pid {pid} \(user postgres, .*, holds AccessShareLock on users"):
+            call(migration_downgrade, **plain, target="41", lock_timeout=0.3)
+        assert call(migration_info, **plain)["blockers"][0]["pid"] == pid
+        with pytest.raises(RollbackError, match=rf"could not be ended: pid {pid} .*superuser.*by a role that may"):
+            call(migration_downgrade, **plain, target="41", lock_timeout=0.3, terminate_blockers=True)
+    assert version(server, project) == 42
+
+
 def test_short_transactions_of_a_live_application_are_not_blockers(
     project: dict[str, Any], server: PostgresServer
 ) -> None:
@@ -183,8 +202,11 @@ def test_lock_taken_after_the_look_is_not_waited_for_without_end(
 
 def test_tool_that_hangs_is_ended_on_both_sides(project: dict[str, Any], server: PostgresServer) -> None:
     down_script(project, 42).write_text("SELECT pg_sleep(60);")
-    with pytest.raises(RollbackError, match=r"not done within 0\.\d+ s and was ended.*The schema is at 42"):
-        call(migration_downgrade, **project, target="41", timeout=0.8)
+    with server.connect("postgres") as other, other.cursor() as cursor:  # another tool, at work on another database
+        cursor.execute("SET application_name = 'octalume.rollback migration'")
+        with pytest.raises(RollbackError, match=r"not done within 0\.\d+ s and was ended.*The schema is at 42"):
+            call(migration_downgrade, **project, target="41", timeout=0.8)
+        cursor.execute("SELECT 1")
     sleeping = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()"
     assert server.execute(sleeping) == [(0,)]
 

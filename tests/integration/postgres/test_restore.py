@@ -118,6 +118,30 @@ def test_database_in_use_is_refused_or_its_sessions_are_ended(
 
 
 @pytest.mark.usefixtures("cleared")
+def test_sessions_that_the_role_may_not_end_are_named(
+    login: dict[str, Any], folder: Path, server: PostgresServer, shop: str
+) -> None:
+    path, role = str(folder / "shop.dump"), f"{shop}_plain"
+    server.create_role(role, "secret", "LOGIN CREATEDB")
+    server.execute(f"GRANT pg_read_all_data, pg_signal_backend TO {role}; ALTER DATABASE {shop} OWNER TO {role}")
+    server.execute(f"ALTER SCHEMA public OWNER TO {role}", shop)
+    relations = "FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v')"
+    for (name,) in server.execute(f"SELECT quote_ident(relname) {relations}", shop):
+        server.execute(f"ALTER TABLE {name} OWNER TO {role}", shop)
+    plain = {**login, "login_user": role, "login_password": "secret"}
+    call(postgres_backup, **plain, path=path)
+    server.execute("DELETE FROM orders", shop)
+    with server.connect(shop) as boss:
+        with pytest.raises(RollbackError, match=f"is in use by pid {boss.get_backend_pid()}"):
+            call(postgres_restore, **plain, path=path)
+        with pytest.raises(RollbackError, match=rf"{role} may not end pid {boss.get_backend_pid()} \(user postgres"):
+            call(postgres_restore, **plain, path=path, terminate_sessions=True)
+        assert databases(server, shop) == [shop]
+    with server.connect(shop):
+        assert call(postgres_restore, **login, path=path, terminate_sessions=True)["changed"]
+
+
+@pytest.mark.usefixtures("cleared")
 def test_what_belongs_to_the_database_itself_survives(
     login: dict[str, Any], folder: Path, server: PostgresServer, shop: str
 ) -> None:
