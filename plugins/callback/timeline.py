@@ -15,7 +15,8 @@ description:
     record. With C(-v) they are shown, with results.
   - Says how long each phase of a rollback took, and which phases are left out.
   - Steps that take long say how far they are, on lines of their own, every few seconds.
-  - A failure is told in full, and last, followed by the command that goes on from there.
+  - A failure is told in full, and last, followed by the command that goes on from there. A refusal to abort says itself
+    what to do instead.
   - In colour on a terminal; plain in a file, in a pipeline's log and in AWX.
 author: The octalume.rollback authors (@octalume)
 extends_documentation_fragment:
@@ -41,11 +42,12 @@ COLOURS = {"changed": C.COLOR_CHANGED, "ok": C.COLOR_OK, "failed": C.COLOR_ERROR
 QUIET = ("Validating arguments against arg spec",)
 ASSERT = ("ansible.builtin.assert", "assert")
 JOURNAL = "octalume.rollback.rollback_record"
+REFUSED = "Refuse to abort"  # how the tasks begin that say what to do instead of the same again
 TAIL = 5  # lines of a failed program's output
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]
-    """Prints lines; keeps nothing but when each task began."""
+    """Prints lines; keeps nothing but when each task began, and what failed last."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "stdout"
@@ -56,6 +58,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self.began = time.monotonic()
         self.task_began: dict[str, float] = {}
         self.phases: dict[str, dict[str, float]] = {}
+        self.failed: dict[str, str] = {}
         self.hosts = 1
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
@@ -93,6 +96,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         data = result._result
         self._handle_warnings(data)
         self._line(result, "failed", result._task.get_name())
+        if not ignore_errors:
+            self.failed[result._host.get_name()] = str(result._task.name)
         failed = [item for item in data.get("results") or [] if item.get("failed")]
         for item in failed or [data]:
             self._display.display(stringc(f"          {complaint(item)}", C.COLOR_ERROR))
@@ -137,7 +142,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
                 f"failed={counts['failures']} rescued={counts['rescued']} in {took:.1f} s"
             )
             self._display.display(words, color=C.COLOR_ERROR if failed else C.COLOR_OK)
-        if any(stats.failures.values()) or any(stats.dark.values()):
+        lost = [host for counts in (stats.failures, stats.dark) for host, count in counts.items() if count]
+        if not all(self.failed.get(host, "").startswith(REFUSED) for host in lost):
             self._display.display(f"once that is mended: {again(context.CLIARGS)}", color=C.COLOR_HIGHLIGHT)
 
     def _phase(self, host: str, record: Mapping[str, Any]) -> None:

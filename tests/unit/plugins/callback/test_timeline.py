@@ -3,37 +3,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.octalume.rollback.plugins.callback.timeline import CallbackModule, again, complaint
-
-
-@pytest.mark.parametrize(
-    ("arguments", "wanted"),
-    [
-        (
-            {"args": ("playbooks/rollback.yml",), "extra_vars": ("version=1.4.2",)},
-            "ansible-playbook playbooks/rollback.yml -e version=1.4.2",
-        ),
-        (
-            {
-                "args": ("octalume.rollback.plan",),
-                "extra_vars": ("version=1.4.2",),
-                "inventory": ("a b",),
-                "check": True,
-            },
-            "ansible-playbook octalume.rollback.plan -i 'a b' --check -e version=1.4.2",
-        ),
-        (
-            {"args": ("playbooks/rollback.yml",), "extra_vars": ("version=1.4.2", "vault_token=s3cret")},
-            "ansible-playbook playbooks/rollback.yml -e version=1.4.2 ... (and the other -e)",
-        ),
-        ({"args": ("playbooks/report.yml",)}, "ansible-playbook playbooks/report.yml"),
-    ],
-)
-def test_the_next_command_is_the_same_one_without_what_may_be_secret(arguments: dict[str, Any], wanted: str) -> None:
-    assert again(arguments) == wanted
+from ansible.executor.stats import AggregateStats
+from ansible_collections.octalume.rollback.plugins.callback.timeline import CallbackModule, complaint
 
 
 @pytest.mark.parametrize(
@@ -62,3 +37,36 @@ def test_a_phase_that_ends_says_what_it_took(monkeypatch: pytest.MonkeyPatch) ->
     assert "done" in line
     timeline._phase("eu", {"steps": [{"name": "backup", "status": "done"}]})
     assert len(told) == 1, "a phase is told once"
+
+
+def a_task(name: str, action: str = "ansible.builtin.fail") -> Any:
+    """What the callback asks of a task."""
+    return SimpleNamespace(name=name, get_name=lambda: name, action=action, _role=None, _uuid=name)
+
+
+def a_result(host: str, task: Any, **result: Any) -> Any:
+    """What the callback asks of a result."""
+    return SimpleNamespace(_host=SimpleNamespace(get_name=lambda: host), _task=task, _result=result)
+
+
+def ended(timeline: CallbackModule, monkeypatch: pytest.MonkeyPatch, *failures: tuple[str, str]) -> list[str]:
+    """What is said at the end of a run in which tasks failed: host and name of each, one after the other."""
+    told: list[str] = []
+    monkeypatch.setattr(timeline._display, "display", lambda line, **_colour: told.append(line))
+    stats = AggregateStats()
+    for host, name in failures:
+        timeline.v2_runner_on_failed(a_result(host, a_task(name), msg="no"))
+        stats.increment("processed", host)
+    for host in dict(failures):
+        stats.increment("failures", host)
+    timeline.v2_playbook_on_stats(stats)
+    return [line for line in told if line.startswith("once that is mended")]
+
+
+def test_a_refusal_to_abort_is_not_followed_by_the_command_that_was_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = "Refuse to abort after the point of no return"
+    assert ended(CallbackModule(), monkeypatch, ("eu", refusal)) == []
+    assert len(ended(CallbackModule(), monkeypatch, ("eu", "Release the lock"))) == 1
+    assert len(ended(CallbackModule(), monkeypatch, ("eu", refusal), ("eu", "Say what is next"))) == 1
+    assert len(ended(CallbackModule(), monkeypatch, ("eu", refusal), ("us", "Release the lock"))) == 1
+    assert ended(CallbackModule(), monkeypatch) == []
