@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .._module import RollbackError
-from .evaluate import OTHER, RELEASE, health, position
-from .identity import images_of, parse_image
+from .evaluate import OTHER, RELEASE, health, position, undecided
+from .identity import images_of, parse_image, rebuilt
 from .model import Json, Observed
 from .owner import Owner, owner_of
 from .target import Target, find_target
@@ -62,7 +62,7 @@ def _target(observed: Observed, where: str) -> tuple[Target | None, list[str]]:
 def _problems(observed: Observed, where: str, owner: Owner | None) -> Iterator[str]:
     workload, spec, scaler = observed.workload, observed.live["spec"], observed.autoscaler
     if where == OTHER:
-        yield f"{workload} runs neither the release nor the previous version"
+        yield undecided(observed) or f"{workload} runs neither the release nor the previous version"
     if spec.get("paused"):
         yield f"{workload} is paused: kubectl rollout resume {workload.target}"
     if owner:
@@ -90,6 +90,9 @@ def _moved_tags(observed: Observed) -> Iterator[str]:
             if not digest or live.digest or not wanted or parse_image(wanted).tag != live.tag:
                 continue
             running = {pod.image_ids.get(container.name, "") for pod in observed.pods if observed.is_current(pod)}
-            other = sorted(one for one in running if one and parse_image(one).digest not in (None, digest))
+            known = {None, digest}
+            if rebuilt(container.current, container.previous):
+                known |= {parse_image(one).digest for one in (container.current, container.previous) if one}
+            other = sorted(one for one in running if one and parse_image(one).digest not in known)
             if other:
                 yield f"{observed.workload}: container {container.name} runs {other[0]}, the manifest has {wanted}"

@@ -12,8 +12,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from .identity import QUIESCED, comparable, fits_record, images_of, same_image
-from .model import FIELD_MANAGER, Json, Observed, Pod
+from .identity import (
+    QUIESCED,
+    comparable,
+    fits_record,
+    images_of,
+    parse_image,
+    rebuilt,
+    same_build,
+    same_image,
+)
+from .model import FIELD_MANAGER, Container, Json, Observed, Pod
 from .patience import PATIENCE, Limits, patience
 
 RELEASE, PREVIOUS, OTHER = "release", "previous", "other"
@@ -54,16 +63,40 @@ class Health:
 def position(observed: Observed) -> str:
     """Which version the live template is: that of the release, the previous one, or another.
 
-    Where a release changed no image, the recorded template decides; without one there is nothing to roll back.
+    Where a release changed no image, the recorded template decides; without one there is nothing to roll back. Where it
+    is another build of the same tag, the running digest decides alone; see also :func:`undecided`.
     """
     containers, live = observed.workload.containers, images_of(observed.template)
     running = _running_images(observed)
-    release = all(same_image(live.get(one.name), one.current, running.get(one.name)) for one in containers)
-    previous = all(same_image(live.get(one.name), one.previous, running.get(one.name)) for one in containers)
+
+    def runs(one: Container, wanted: str | None) -> bool:
+        same = same_build if rebuilt(one.current, one.previous) else same_image
+        return same(live.get(one.name), wanted, running.get(one.name))
+
+    release = all(runs(one, one.current) for one in containers)
+    previous = all(runs(one, one.previous) for one in containers)
     if release and previous:
         record = observed.workload.template
         return PREVIOUS if record is None or fits_record(observed.template, record) else RELEASE
     return PREVIOUS if previous else RELEASE if release else OTHER
+
+
+def undecided(observed: Observed) -> str:
+    """Why nobody can tell which of two builds of one tag a workload runs; or an empty text."""
+    images, running = images_of(observed.template), _running_images(observed)
+    for one in observed.workload.containers:
+        live = images.get(one.name)
+        known = parse_image(live).digest or parse_image(running.get(one.name, "")).digest if live else "no container"
+        if known or not rebuilt(one.current, one.previous):
+            continue
+        ids = sorted(_reported(observed).get(one.name, ()))
+        told = f"report several builds ({', '.join(ids)})" if len(ids) > 1 else "report no digest"
+        return (
+            f"{observed.workload} runs {one.name}={live}, a tag that is {one.current} in the release and "
+            f"{one.previous} before it, and its pods {told}, so nobody can tell which of them this is. If it is the "
+            f"release, write so: kubectl set image {observed.workload.target} {one.name}={one.current}"
+        )
+    return ""
 
 
 def intrusion(observed: Observed, written: Json, before: Json) -> str:
@@ -170,10 +203,21 @@ def _object_problems(
 
 
 def _running_images(observed: Observed) -> dict[str, str]:
-    """Image ids that the pods of the live template report, where they agree."""
+    """Image ids that the pods of the live template report, where they agree.
+
+    A quiesced workload has no pods; it was the release, as nothing else is quiesced, until its template says otherwise.
+    """
+    if not observed.pods and observed.recorded is not None:
+        return {one.name: one.current for one in observed.workload.containers if one.current}
+    return {name: ids.pop() for name, ids in _reported(observed).items() if len(ids) == 1}
+
+
+def _reported(observed: Observed) -> dict[str, set[str]]:
+    """By container, the image ids that pods of the live template report; one that has not started reports none."""
     reported: dict[str, set[str]] = {}
     for pod in observed.pods:
         if observed.is_current(pod):
             for name, image in pod.image_ids.items():
-                reported.setdefault(name, set()).add(image)
-    return {name: images.pop() for name, images in reported.items() if len(images) == 1}
+                if image:
+                    reported.setdefault(name, set()).add(image)
+    return reported

@@ -64,6 +64,23 @@ def same_image(live: str | None, wanted: str | None, running: str | None = None)
     return a.tag is not None and a.tag == b.tag
 
 
+def rebuilt(current: str | None, previous: str | None) -> bool:
+    """Whether the two are builds of one tag that was moved (``latest``, ``stable``): only their digests differ."""
+    if current is None or previous is None:
+        return False
+    a, b = parse_image(current), parse_image(previous)
+    moved = a.digest is not None and b.digest is not None and a.digest != b.digest
+    return moved and a.tag is not None and (a.repository, a.tag) == (b.repository, b.tag)
+
+
+def same_build(live: str | None, wanted: str | None, running: str | None = None) -> bool:
+    """Whether the digest of ``live``, or the one that its pods report, is the one of ``wanted``; no tag counts."""
+    if live is None or wanted is None:
+        return live is wanted
+    digest = parse_image(live).digest or (parse_image(running).digest if running else None)
+    return digest is not None and digest == parse_image(wanted).digest
+
+
 def images_of(template: Mapping[str, Any]) -> dict[str, str]:
     """Image of each container of a pod template, init containers too (their names are unique among both)."""
     spec = template.get("spec") or {}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._module import RollbackError
-from .evaluate import OTHER, PREVIOUS, position
+from .evaluate import OTHER, PREVIOUS, position, undecided
 from .identity import QUIESCED, RESTART_ID, RESTARTED_AT, as_written, images_of
 from .model import CHANGE_CAUSE, HPA, LAST_APPLIED, MARKED, REPLICAS, Json, Observed, Workload
 from .owner import Owner, owner_of
@@ -227,6 +227,8 @@ def _strategy(observed: Observed) -> str:
 def _refuse_unless_ready(observed: Observed, options: Options, where: str) -> None:
     """Raise if the live version is a third one, or if something else would undo the change."""
     workload = observed.workload
+    if where == OTHER and (why := undecided(observed)):
+        raise RollbackError(f"{why}; nothing was changed", live=images_of(observed.template))
     if where == OTHER:
         live = ", ".join(f"{name}={image}" for name, image in images_of(observed.template).items())
         release = ", ".join(f"{one.name}={one.current}" for one in workload.containers)

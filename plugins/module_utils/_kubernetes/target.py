@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._module import RollbackError
-from .identity import as_written, distinct, fits_record, images_of, same_image, same_revision
+from .identity import as_written, distinct, fits_record, images_of, rebuilt, same_build, same_image, same_revision
 from .model import Container, Json, Observed, Revision, Workload
 
 HISTORY, MANIFEST, LIVE = "history", "manifest", "live"
@@ -77,7 +77,12 @@ def find_target(observed: Observed) -> Target:
 def runs(revision: Revision, containers: tuple[Container, ...]) -> bool:
     """Whether ``revision`` has the previous image in every container."""
     images = revision.images
-    return all(same_image(images.get(one.name), one.previous) for one in containers)
+    return all(
+        same_build(images.get(one.name), one.previous)  # a tag says nothing, where it was moved
+        if rebuilt(one.current, one.previous)
+        else same_image(images.get(one.name), one.previous)
+        for one in containers
+    )
 
 
 def _same_images_throughout(workload: Workload) -> bool:
