@@ -42,6 +42,10 @@ options:
     description: The database. Without it the tool alone says what it knows.
     type: str
     aliases: [db]
+  maintenance_db:
+    description: Database to be connected to while others are created, renamed or dropped. Another one than O(login_db).
+    type: str
+    default: postgres
   ssl_mode:
     description: Whether and how TLS is negotiated, in libpq's words.
     type: str

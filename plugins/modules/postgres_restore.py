@@ -53,8 +53,8 @@ extends_documentation_fragment:
   - octalume.rollback.postgres.programs
   - octalume.rollback.lock
 notes:
-  - O(login_db) is the database to bring back. Creating and renaming it needs C(CREATEDB) and its ownership, and a
-    database named C(postgres) to stand in meanwhile.
+  - O(login_db) is the database to bring back. Creating and renaming it needs C(CREATEDB) and its ownership, and
+    the right to connect to O(maintenance_db).
 """
 
 EXAMPLES = r"""

@@ -11,7 +11,6 @@ from .._postgres.client import frozen, identifier, session
 from .._postgres.contents import fingerprint, read_tables, schema_lines, table_shapes
 from .._postgres.evaluate import renamed
 from .._postgres.model import Connection, Table
-from .._postgres.scratch import MAINTENANCE
 from .client import Place
 from .migrator import Descent, Limits, Migrator
 from .model import Loss, Plan, Preview, Tool
@@ -95,7 +94,7 @@ def demand_that_it_follows(migrator: Migrator, copy: Connection) -> None:
 
 
 def _allow(copy: Connection, word: str) -> None:
-    with session(copy.to(MAINTENANCE), statement_timeout=60) as server:
+    with session(copy.standing_in, statement_timeout=60) as server:
         server.query(f"ALTER DATABASE {identifier(copy.database)} ALLOW_CONNECTIONS {word}")
 
 

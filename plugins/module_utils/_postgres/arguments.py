@@ -16,6 +16,7 @@ CONNECTION: dict[str, dict[str, Any]] = {
     "login_user": {"type": "str", "default": "postgres", "aliases": ["login"]},
     "login_password": {"type": "str", "default": "", "no_log": True},
     "login_db": {"type": "str", "aliases": ["db"]},
+    "maintenance_db": {"type": "str", "default": "postgres"},
     "ssl_mode": {
         "type": "str",
         "default": "prefer",
@@ -46,4 +47,5 @@ def connection_from(params: Mapping[str, Any]) -> Connection:
         ca_cert=params["ca_cert"],
         ssl_cert=params["ssl_cert"],
         ssl_key=params["ssl_key"],
+        maintenance=params["maintenance_db"],
     )

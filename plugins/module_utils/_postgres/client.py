@@ -67,6 +67,10 @@ class QueryError(RollbackError):
         self.sqlstate = sqlstate
 
 
+class CannotConnect(RollbackError):
+    """The server does not let this role into this database, or is not there."""
+
+
 class Session:
     """A psycopg2 connection in autocommit mode."""
 
@@ -100,7 +104,7 @@ class Session:
                 raise not_supported(product, f"{connection.host}:{connection.port}") from error
             if "unsupported startup parameter" in str(error):
                 raise _pooler(connection) from error
-            raise RollbackError(
+            raise CannotConnect(
                 f"cannot connect to PostgreSQL as {connection.place}: {_words(error)};"
                 " check login_host, login_port, login_user, login_password and login_db",
                 place=connection.place,

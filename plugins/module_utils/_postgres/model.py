@@ -28,6 +28,12 @@ class Connection:
     ca_cert: str | None = None
     ssl_cert: str | None = None
     ssl_key: str | None = None
+    maintenance: str = "postgres"
+
+    @property
+    def standing_in(self) -> Connection:
+        """The same server by its maintenance database, to be in while another one is created, renamed or dropped."""
+        return self.to(self.maintenance)
 
     def to(self, database: str) -> Connection:
         """The same server and user, another database."""

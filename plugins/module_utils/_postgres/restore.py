@@ -17,7 +17,7 @@ from .contents import fingerprint, read_table, schema_lines, table_shapes
 from .locks import terminate as end_sessions
 from .model import Connection, Manifest
 from .programs import Programs, find_programs
-from .scratch import MAINTENANCE, create_database, demand_equal, drop_database, load
+from .scratch import create_database, demand_equal, drop_database, load
 
 SESSIONS = """
 SELECT pid, coalesce(usename, ''), coalesce(application_name, ''), coalesce(state, '') FROM pg_stat_activity
@@ -85,7 +85,7 @@ def inspect(connection: Connection, request: Request) -> Manifest:
 
 def exists(connection: Connection) -> bool:
     """Whether the database is there."""
-    with session(connection.to(MAINTENANCE), statement_timeout=60) as server:
+    with session(connection.standing_in, statement_timeout=60) as server:
         return bool(server.query("SELECT 1 FROM pg_database WHERE datname = %s", (connection.database,)))
 
 
@@ -104,7 +104,7 @@ def is_as_recorded(connection: Connection, manifest: Manifest, timeout: float) -
 
 def fitting_programs(connection: Connection, manifest: Manifest, directory: str | None) -> Programs:
     """The programs to restore this backup with; raises if those that are here cannot."""
-    server = version_at(connection.to(MAINTENANCE))
+    server = version_at(connection.standing_in)
     programs = find_programs(directory, server, manifest.client_version)
     if problems := plan.restore_problems(manifest.client_version, programs.version, server):
         raise RollbackError(f"no restore on {connection.place}: {'; '.join(problems)}", problems=problems)
@@ -113,7 +113,7 @@ def fitting_programs(connection: Connection, manifest: Manifest, directory: str 
 
 def refuse_missing(connection: Connection, manifest: Manifest) -> None:
     """Raise if roles or extensions that the backup needs are not on this server."""
-    with session(connection.to(MAINTENANCE), statement_timeout=60) as server:
+    with session(connection.standing_in, statement_timeout=60) as server:
         roles = [row[0] for row in server.query(MISSING_ROLES, (list(manifest.roles),))]
         extensions = [row[0] for row in server.query(MISSING_EXTENSIONS, (list(manifest.extensions),))]
     told = [f"the roles {', '.join(roles)} (CREATE ROLE)"] * bool(roles)
@@ -128,7 +128,7 @@ def refuse_missing(connection: Connection, manifest: Manifest) -> None:
 
 def refuse_sessions(connection: Connection) -> None:
     """Raise if anybody is connected to the database."""
-    with session(connection.to(MAINTENANCE), statement_timeout=60) as server:
+    with session(connection.standing_in, statement_timeout=60) as server:
         people = server.query(SESSIONS, (connection.database,))
     if people:
         raise RollbackError(
@@ -176,7 +176,7 @@ def restore(
 def _swap(connection: Connection, new: str, previous: str | None, terminate: bool) -> None:
     """Both renames in one transaction; sessions that come in between are ended or named."""
     name = connection.database
-    with session(connection.to(MAINTENANCE), statement_timeout=60) as server:
+    with session(connection.standing_in, statement_timeout=60) as server:
         if previous:
             for row in server.query(PROPERTIES.replace("\n", " "), (new, name) * 5):
                 server.query(row[0])

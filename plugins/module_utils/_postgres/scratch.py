@@ -13,12 +13,13 @@ from pathlib import Path
 
 from .._module import RollbackError
 from . import archive
-from .client import Database, QueryError, frozen, identifier, session
+from .client import CannotConnect, Database, QueryError, Session, frozen, identifier, session
 from .contents import read_tables
 from .model import Connection, Manifest, Table
 from .plan import compare_tables
-from .programs import Programs, run_pipeline
+from .programs import PipelineError, Programs, run_pipeline
 
+NO_RIGHT = re.compile(r"permission denied|must be (superuser|(a )?member|(the )?owner)|Must be superuser")
 UNPACKED = 10  # times the size of a compressed archive must be free to unpack it
 INDEX_MEMORY = 256 * 1024  # kB, for building one index
 PREFIX = "octalume_scratch_"
@@ -28,17 +29,16 @@ SELECT datname FROM pg_database WHERE datname ~ %s AND pg_get_userbyid(datdba) =
 # A lock that nobody waits for and that ends with the process which works on the copy, however that ends.
 BUSY = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
 STAY = "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'"
-MAINTENANCE = "postgres"  # the database to stand in while another one is created, renamed or dropped
 
 
 class MayNotCreate(RollbackError):
-    """The role has no right to create databases, so there is no scratch copy to be had."""
+    """There is no scratch copy to be had: this role may not connect for it, or not create all that belongs to it."""
 
 
 def create_database(connection: Connection, name: str, manifest: Manifest) -> None:
     """An empty database ``name`` with the encoding and locale of the one in the backup."""
     settings = (manifest.encoding, manifest.collate, manifest.ctype)
-    with session(connection.to(MAINTENANCE), statement_timeout=300) as server:
+    with session(connection.standing_in, statement_timeout=300) as server:
         try:
             server.query(
                 f"CREATE DATABASE {identifier(name)} TEMPLATE template0 ENCODING %s LC_COLLATE %s LC_CTYPE %s", settings
@@ -52,7 +52,7 @@ def create_database(connection: Connection, name: str, manifest: Manifest) -> No
 
 def drop_database(connection: Connection, name: str) -> None:
     """Drop ``name`` and the sessions in it."""
-    with session(connection.to(MAINTENANCE), statement_timeout=300) as server:
+    with session(connection.standing_in, statement_timeout=300) as server:
         server.query(f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)")
 
 
@@ -73,7 +73,7 @@ def load(
     """
     argv = [programs.pg_restore, "--exit-on-error", "--no-password", f"--dbname={connection.database}"]
     if not owners:
-        argv += ["--no-owner", "--no-privileges"]
+        argv += ["--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions"]
     environment = {**connection.environment(), "PGAPPNAME": "octalume.rollback", "PGOPTIONS": _haste(connection)}
     what = f"restoring {path} into {connection.database} failed"
     packed = manifest.format == "custom" and manifest.compression == "zstd"
@@ -121,18 +121,42 @@ def _drop_forgotten(keeper: Database, connection: Connection) -> None:
 
 
 @contextmanager
+def _standing_in(connection: Connection) -> Iterator[Database]:
+    """A session in the maintenance database."""
+    try:
+        server = Session(connection.standing_in, statement_timeout=300)
+    except CannotConnect as error:
+        raise MayNotCreate(f"{error.message}, and maintenance_db") from error
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def _load_copy(copy: Connection, path: Path, manifest: Manifest, programs: Programs, jobs: int, timeout: float) -> None:
+    try:
+        load(copy, path, manifest, programs, jobs=jobs, timeout=timeout, owners=False)
+    except CannotConnect as error:
+        raise MayNotCreate(error.message) from error
+    except PipelineError as error:
+        if NO_RIGHT.search(error.stderr):
+            raise MayNotCreate(f"{error.message}; a role that may is needed for a copy") from error
+        raise
+
+
+@contextmanager
 def scratch_copy(
     connection: Connection, path: Path, manifest: Manifest, programs: Programs, *, jobs: int, timeout: float
 ) -> Iterator[Connection]:
-    """A scratch database loaded from the archive; dropped at the end."""
-    with session(connection.to(MAINTENANCE), statement_timeout=300) as keeper:
+    """A scratch database loaded from the archive; dropped at the end. :class:`MayNotCreate` if there can be none."""
+    with _standing_in(connection) as keeper:
         keeper.query(STAY)
         _drop_forgotten(keeper, connection)
         copy = connection.to(f"{PREFIX}{connection.database[:36]}_{secrets.token_hex(4)}")
         keeper.query(BUSY, (copy.database,))
         create_database(connection, copy.database, manifest)
         try:
-            load(copy, path, manifest, programs, jobs=jobs, timeout=timeout, owners=False)
+            _load_copy(copy, path, manifest, programs, jobs, timeout)
             yield copy
         finally:
             drop_database(connection, copy.database)

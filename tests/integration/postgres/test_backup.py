@@ -203,6 +203,42 @@ def reader(server: PostgresServer, shop: str) -> Iterator[dict[str, Any]]:
     server.execute("DROP ROLE reader")
 
 
+@pytest.mark.parametrize(
+    ("hindrance", "told"),
+    [
+        ("REVOKE CONNECT ON DATABASE postgres FROM PUBLIC", "check .* and maintenance_db: proven by a full read"),
+        ("CREATE FUNCTION now2() RETURNS timestamptz LANGUAGE internal AS 'now'", "permission denied for language"),
+    ],
+)
+def test_whatever_forbids_a_copy_means_a_proof_by_reading(
+    reader: dict[str, Any], folder: Path, server: PostgresServer, shop: str, hindrance: str, told: str
+) -> None:
+    server.execute("ALTER ROLE reader CREATEDB")
+    server.execute(hindrance, shop)
+    try:
+        path = str(folder / "shop.dump")
+        with pytest.raises(RollbackError):
+            call(postgres_backup, **reader, path=path, proof="restore")
+        proof = call(postgres_backup, **reader, path=path, proof="restore", proof_budget=60)["backup"]["proof"]
+        assert (proof["level"], proof["verdict"]) == ("read", "pass")
+        assert re.search(told, proof["note"])
+        assert server.execute("SELECT count(*) FROM pg_database WHERE datname LIKE '%_scratch_%'") == [(0,)]
+    finally:
+        server.execute("GRANT CONNECT ON DATABASE postgres TO PUBLIC")
+
+
+def test_another_database_stands_in_and_a_copy_publishes_nothing(
+    reader: dict[str, Any], folder: Path, server: PostgresServer, shop: str
+) -> None:
+    server.execute("ALTER ROLE reader CREATEDB; REVOKE CONNECT ON DATABASE postgres FROM PUBLIC")
+    server.execute("CREATE PUBLICATION everything FOR ALL TABLES", shop)
+    try:
+        made = call(postgres_backup, **reader, path=str(folder / "x.dump"), proof="restore", maintenance_db="template1")
+    finally:
+        server.execute("GRANT CONNECT ON DATABASE postgres TO PUBLIC")
+    assert (made["backup"]["proof"]["level"], made["backup"]["proof"]["verdict"]) == ("restore", "pass")
+
+
 def test_role_that_may_not_create_databases_proves_by_reading_where_a_budget_allows_it(
     reader: dict[str, Any], folder: Path
 ) -> None:
