@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from .._module import RollbackError
 from .client import Store
 from .errors import Conflict
-from .model import Observation, Step
+from .model import Observation, Step, Target
 from .observe import observe_all
 from .plan import plan, same
 
@@ -18,11 +18,13 @@ from .plan import plan, same
 class Journal:
     """What has been attempted so far, in order, so that it can be taken back.
 
-    A write's version is known beforehand: check-and-set makes it the live version plus one, or nothing.
+    A write's version is known beforehand: check-and-set makes it the live version plus one, or nothing. What Vault has
+    acknowledged is there, whatever a standby that lags behind shows.
     """
 
     undeleted: list[Step] = field(default_factory=list)
     written: list[Step] = field(default_factory=list)
+    acknowledged: set[Target] = field(default_factory=set)
 
 
 @dataclass
@@ -77,7 +79,9 @@ def _write(store: Store, step: Step, journal: Journal) -> int:
         return live
     journal.written.append(step)
     try:
-        return store.write(step.target, step.observation.wanted.data, live)
+        version = store.write(step.target, step.observation.wanted.data, live)
+        journal.acknowledged.add(step.target)
+        return version
     except Conflict:
         journal.written.remove(step)
         raise _conflict(step, store.read(step.target).version) from None
@@ -95,7 +99,7 @@ def _take_back(store: Store, journal: Journal) -> Undone:
     undone = Undone()
     for step in reversed(journal.written):
         try:
-            if _restore(store, step):
+            if _restore(store, step, known=step.target in journal.acknowledged):
                 undone.back.append(str(step.target))
         except RollbackError:
             undone.lost[str(step.target)] = _by_hand(step)
@@ -109,13 +113,17 @@ def _take_back(store: Store, journal: Journal) -> Undone:
     return undone
 
 
-def _restore(store: Store, step: Step) -> bool:
-    """Bring back what was live before ``step``; False if its write never arrived."""
+def _restore(store: Store, step: Step, *, known: bool) -> bool:
+    """Bring back what was live before ``step``; False if its write never arrived, which is not so if that is ``known``.
+
+    A read older than what was acknowledged says nothing; check-and-set keeps somebody else's write all the same.
+    """
     before, ours = step.observation.live, step.observation.live.version + 1
     found = store.read(step.target)
-    if found.version == before.version:
+    stale = known and found.version < ours
+    if found.version == before.version and not stale:
         return False
-    if found.version != ours or not same(found, step.observation.wanted):
+    if not stale and (found.version != ours or not same(found, step.observation.wanted)):
         raise _conflict(step, found.version)
     if before.exists:
         store.write(step.target, before.data, ours)

@@ -24,6 +24,7 @@ except ImportError:
 
 PATIENCE = 20.0  # seconds a call waits in all for a rate limit or an election to pass
 FIRST_PAUSE = 0.25  # seconds, doubled each time
+INDEX = "X-Vault-Index"
 
 
 class Store(Protocol):
@@ -91,6 +92,7 @@ class VaultStore:
         self.notice = notice
         self.patience = patience
         self.fence = fence
+        self._index = ""  # Vault Enterprise's name for the state after our last write
 
     def require_version_2(self, target: Target) -> None:
         """Raise unless the secret is in a KV version 2 engine."""
@@ -128,7 +130,7 @@ class VaultStore:
         """Write ``data`` over version ``cas``; the new version's number. Raises :class:`Conflict` if it is not live.
 
         An answer that got lost, or a retry that met its own first attempt, is told from somebody else's write by
-        reading back.
+        reading back. A conflict means that ``cas`` is not live any more, so that a read which shows it so is too old.
         """
         body = {"data": data, "options": {"cas": cas}}
         try:
@@ -136,7 +138,7 @@ class VaultStore:
         except VaultProblem as error:
             if not isinstance(error, Conflict | NoAnswer) and error.status < 500:
                 raise
-            live = self.read(target)
+            live = self._read_past(target, cas) if isinstance(error, Conflict) else self.read(target)
             if live.version == cas + 1 and live.exists and canonical(live.data) == canonical(data):
                 return live.version
             if live.version != cas:
@@ -144,6 +146,13 @@ class VaultStore:
             raise
         version: int = answer.document["data"]["version"]
         return version
+
+    def _read_past(self, target: Target, version: int) -> Reading:
+        """The latest version, once it is newer than ``version``, or what is shown when the patience is over."""
+        backoff = Backoff(self.url, self.notice, self.patience)
+        while (live := self.read(target)).version == version and backoff.wait(412):
+            pass
+        return live
 
     def delete(self, target: Target, version: int) -> None:
         """Soft-delete one version."""
@@ -185,7 +194,9 @@ class VaultStore:
         return answer.status != 403 or any("1 error occurred" in error for error in answer.errors)
 
     def _send(self, method: str, path: str, body: Any = None) -> Answer:
-        options = {} if body is None else {"data": canonical(body).encode()}
+        options: dict[str, Any] = {} if body is None else {"data": canonical(body).encode()}
+        if self._index:  # a standby shall not answer from before it
+            options["headers"] = {INDEX: self._index}
         try:
             response = within(
                 2 * self.timeout, lambda: self.transport.request(method, path, raise_exception=False, **options)
@@ -197,6 +208,8 @@ class VaultStore:
         except ValueError:
             document = {}
         after = response.headers.get("Retry-After", "0")
+        if body is not None:
+            self._index = response.headers.get(INDEX) or self._index
         return Answer(
             status=response.status_code,
             document=document if isinstance(document, dict) else {},
@@ -205,9 +218,9 @@ class VaultStore:
 
 
 def passing(status: int, errors: Sequence[str]) -> bool:
-    """Whether waiting may help: a rate limit, a node without a leader, or an engine that is just being mounted."""
+    """Whether waiting may help: a rate limit, a standby that lags, a node without a leader, an engine being mounted."""
     said = " ".join(errors)
-    return status == 429 or (status == 500 and LEADERLESS in said) or (status == 400 and UPGRADING in said)
+    return status in (412, 429) or (status == 500 and LEADERLESS in said) or (status == 400 and UPGRADING in said)
 
 
 class Backoff:

@@ -55,6 +55,11 @@ def _sentence(url: str, path: str, status: int, said: str, health: int) -> str:
             f"Vault at {url} is a standby and its cluster has no active node (an election may be under way);"
             f" see `vault operator raft list-peers -address={url}`, then run again"
         )
+    if status == 412:
+        return (
+            f"Vault at {url} is a standby that has not caught up with what was written ({said}); name the active node"
+            f" by url, see `vault status -address={url}`"
+        )
     if status == 429:
         return (
             f"Vault at {url} still limits the rate of requests to {path} after retries ({said});"

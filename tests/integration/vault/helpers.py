@@ -118,6 +118,7 @@ class Meddler:
         self.ca_cert = ca_cert
         self.seen: list[str] = []
         self.headers: dict[str, str] = {}
+        self.indexed: list[tuple[str, str]] = []  # requests with the X-Vault-Index they carried
         self.faults: list[tuple[re.Pattern[str], int, Fault | str]] = []
         self.lock = threading.Lock()
         meddler = self
@@ -151,6 +152,8 @@ class Meddler:
         with self.lock:
             self.seen.append(line)
             self.headers.update(handler.headers.items())
+            self.indexed.append((line, handler.headers.get("X-Vault-Index", "")))
+            number = len(self.seen)
             due = [
                 fault
                 for pattern, skip, fault in self.faults
@@ -164,6 +167,7 @@ class Meddler:
             handler.close_connection = True
             return
         status, text, headers = (*answer, "") if answer else self.forward(handler, body)
+        headers += f"X-Vault-Index: state-{number}\r\n"  # as Vault Enterprise has it
         if "lost" in due:
             handler.close_connection = True
             return

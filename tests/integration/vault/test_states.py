@@ -108,6 +108,38 @@ def test_a_standby_without_a_leader_is_given_up_on_in_the_end(engine: Engine) ->
         assert len(meddler.seen) == 3  # at once, after 0.25 s and after 0.5 s more
 
 
+def test_a_standby_that_lags_behind_is_waited_for_and_told_what_was_written(engine: Engine) -> None:
+    engine.put("app", OLD, NEW)
+    engine.put("second", OLD, NEW)
+    lagging = [(412, b'{"errors":["required index state not present"]}')]
+    with Meddler(engine.address, engine.ca_cert) as meddler:
+        meddler.on("POST .*/data/second", lambda: lagging.pop() if lagging else None)
+        outcome = engine.rollback(engine.secret("app", 1), engine.secret("second", 1), url=meddler.address, retries=0)
+        written = next(
+            place for place, line in enumerate(meddler.seen) if line.startswith("POST") and "data/app" in line
+        )
+        assert not any(index for _line, index in meddler.indexed[:1])
+        assert meddler.indexed[written + 1][1] == f"state-{written + 1}"
+    assert outcome["changed"]
+    assert any("answered 412; asking again" in warning for warning in outcome.warnings)
+    with Meddler(engine.address, engine.ca_cert) as meddler:
+        meddler.on("GET .*/data/", lambda: (412, b'{"errors":["required index state not present"]}'))
+        with pytest.raises(RollbackError, match="is a standby that has not caught up"):
+            _store(engine, meddler.address, 0.3).read(Target(engine.mount, "app", 1))
+
+
+def test_a_conflict_is_not_disproved_by_an_older_read(engine: Engine) -> None:
+    """The first attempt arrived, its answer was lost, the second met it; and the standby that is asked lags behind."""
+    engine.put("app", OLD, NEW)
+    stale = [(200, b'{"data":{"data":{"a":"2"},"metadata":{"version":2,"destroyed":false}}}')]
+    with Meddler(engine.address, engine.ca_cert) as meddler:
+        store = _store(engine, meddler.address, 5)
+        engine.put("app", OLD)  # what the lost attempt wrote
+        meddler.on("GET .*/data/", lambda: stale.pop() if stale else None)
+        assert store.write(Target(engine.mount, "app", 1), OLD, 2) == 3
+    assert stale == []
+
+
 def _limit(engine: Engine, rate: int, interval: str) -> None:
     body = {"path": engine.mount, "rate": rate, "interval": interval}
     engine.client.adapter.post("/v1/sys/quotas/rate-limit/test", json=body)

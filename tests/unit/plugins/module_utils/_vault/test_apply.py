@@ -26,6 +26,7 @@ class Memory:
         self.secrets: dict[str, list[Reading]] = {}
         self.faults: dict[int, Fault] = {}
         self.arrives = False
+        self.lag: dict[str, int] = {}
         self.changes = 0
 
     def put(self, path: str, *versions: Any) -> None:
@@ -39,14 +40,14 @@ class Memory:
 
     def read(self, target: Target, version: int | None = None) -> Reading:
         known = self.secrets.get(target.path, [])
-        number = len(known) if version is None else version
+        number = len(known) - self.lag.get(target.path, 0) if version is None else version
         return known[number - 1] if 0 < number <= len(known) else Reading("absent")
 
     def write(self, target: Target, data: Any, cas: int) -> int:
         fault = self._next()
         if fault and not self.arrives:
             fault()
-        if self.read(target).version != cas:
+        if len(self.secrets[target.path]) != cas:
             raise Conflict("changed", 400)
         self.put(target.path, data)
         if fault:
@@ -135,6 +136,23 @@ def test_undeleted_versions_are_deleted_again(number: int) -> None:
         _run(store, undelete=True)
     assert [known[0] for known in store.secrets.values()] == [known[0] for known in before.values()]
     assert store.live() == {"one": {"a": "2"}, "two": {"a": "2"}}
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_standby_that_lags_behind_does_not_disprove_what_was_acknowledged(deleted: bool) -> None:
+    store = Memory()
+    for path in ("one", "two"):
+        store.put(path, {"a": "1"}, None if deleted else {"a": "2"})
+
+    def refuse() -> None:
+        store.lag = {"one": 1}
+        raise VaultProblem("no", 403)
+
+    before = store.live()
+    store.faults = {1: refuse}
+    with pytest.raises(RollbackError, match="Put back as before: secret/one"):
+        _run(store)
+    assert store.live() == before
 
 
 def test_a_failure_says_what_was_put_back() -> None:
