@@ -13,6 +13,8 @@ description:
     watches.
   - The selector that a Service had is kept in its annotation C(rollback.octalume.io/selector), so that any later run
     finds it.
+  - A Service without a selector is refused, because its endpoints were made by hand and would be lost. One that was
+    turned away from the maintenance pods is turned there again, with a warning that names who did it.
   - Traffic is never sent to pods of which none is ready, in either direction. It is waited for O(timeout) seconds.
 author: The octalume.rollback authors (@octalume)
 extends_documentation_fragment:
@@ -143,6 +145,8 @@ def run(call: Call) -> dict[str, Any]:
         ApiServer(connect(call.params, call.warn), fence=call.fence), call.params, call.params["timeout"]
     )
     switch = maintenance.set(on=on, dry_run=call.check_mode)
+    if switch.note:
+        call.warn(switch.note)
     return {
         "changed": bool(switch.patch),
         "enabled": on,

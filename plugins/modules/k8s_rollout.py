@@ -73,7 +73,8 @@ options:
     default: false
   owner_policy:
     description:
-      - What to do about a workload that Argo CD, Flux, Helm or an operator manages, which would undo the change.
+      - What to do about a workload that Argo CD, Flux, Helm, Config Sync, Rancher, kapp, an image trigger of OpenShift
+        or an operator manages, which would undo the change.
         V(refuse) it, V(ignore) the owner, or V(suspend) the automatic sync of Argo CD or Flux first. It stays
         suspended until a person has reverted the release in its repository.
       - With V(suspend), KEDA too is held while a workload is quiesced, and let go when its pods come back.

@@ -87,7 +87,8 @@ workloads:
       returned: always
     owner:
       description:
-        - The C(tool) that would undo a rollback (Argo CD, Flux, Helm, an operator), its C(name), C(advice), and whether
+        - The C(tool) that would undo a rollback (Argo CD, Flux, Helm, Config Sync, Rancher, kapp, an image
+          trigger of OpenShift, an operator), its C(name), C(advice), and whether
           it is C(suspendable).
       type: dict
       returned: always

@@ -68,7 +68,7 @@ class Demand:
             live = self._get(path_of(COLLECTIONS[workload.kind], workload.namespace, workload.name))
             if live is None:
                 continue
-            owner = owner_of(workload, live, self._params["argocd_namespace"])
+            owner = owner_of(live, self._params["argocd_namespace"])
             if owner and owner.path:
                 yield permissions.for_object(owner.path)
             scaler = autoscaler_of(self._cluster, workload)[0]

@@ -16,7 +16,7 @@ from .target import Target, find_target
 def describe(observed: Observed, argocd_namespace: str, *, with_template: bool = False) -> Json:
     """One entry of the result of M(octalume.rollback.k8s_rollout_info)."""
     where, state = position(observed), health(observed, observed.replicas)
-    owner = owner_of(observed.workload, observed.live, argocd_namespace)
+    owner = owner_of(observed.live, argocd_namespace)
     target, problem = _target(observed, where)
     scaler = observed.autoscaler
     return {

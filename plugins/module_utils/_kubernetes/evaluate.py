@@ -111,9 +111,9 @@ def intrusion(observed: Observed, written: Json, before: Json) -> str:
         images != images_of(written["spec"]["template"]) or template == comparable(before)
     ):
         told = ", ".join(f"{name}={image}" for name, image in images.items())
-        return f"its pod template was changed (to {told}){_last_writer(live)}"
+        return f"its pod template was changed (to {told}){last_writer(live)}"
     if _is_quiesced(written) and not _is_quiesced(live):
-        return f"it was started again{_last_writer(live)}"
+        return f"it was started again{last_writer(live)}"
     return ""
 
 
@@ -122,7 +122,7 @@ def _is_quiesced(live: Json) -> bool:
     return live["spec"].get("replicas") == 0 or QUIESCED in selector
 
 
-def _last_writer(live: Json) -> str:
+def last_writer(live: Json) -> str:
     """Who changed ``live`` last, as the server noted it."""
     entries = [
         entry

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 from .._module import RollbackError
 from .client import MERGE_PATCH, ApiError, Cluster, Json, path_of
+from .evaluate import last_writer
 from .mirror import Mirror
 from .model import PODS, PREFIX, Pod
+from .owner import owner_of
 
 SELECTOR = PREFIX + "selector"
 SERVICES = "/api/v1/services"
@@ -29,17 +31,22 @@ class Switch:
     after: Json
     needs_pods: Mapping[str, str] | None = None
     """Labels of pods one of which must be ready before traffic is sent to them."""
+    note: str = ""
+    """What a person should know about it."""
 
 
 def service_switch(live: Json, path: str, selector: Mapping[str, str], *, on: bool) -> Switch:
     """Turn the Service ``live`` to pods with ``selector``, or back to those it selected before.
 
-    Raises :class:`RollbackError` when it is to be turned back and nobody knows to what.
+    Raises :class:`RollbackError` when it is to be turned back and nobody knows to what, or when it selects no pods.
     """
     meta, now = live["metadata"], live["spec"].get("selector") or {}
     saved = (meta.get("annotations") or {}).get(SELECTOR)
-    wanted_selector, keep = dict(selector), saved or json.dumps(now, sort_keys=True)
-    if not on:
+    wanted_selector, keep, note = dict(selector), saved or json.dumps(now, sort_keys=True), ""
+    if on:
+        _refuse_unselecting(live, selector, saved)
+        note = _fight(live, selector, saved)
+    else:
         if saved is None and now == dict(selector):
             raise RollbackError(
                 f"Service {meta['namespace']}/{meta['name']} sends its traffic to the maintenance pods, and what it "
@@ -49,14 +56,51 @@ def service_switch(live: Json, path: str, selector: Mapping[str, str], *, on: bo
         wanted_selector, keep = (json.loads(saved), None) if saved is not None else (now, None)
     before = {"selector": now, "annotation": saved}
     after = {"selector": wanted_selector, "annotation": keep}
-    if before == after or (on and saved and now == dict(selector)):
+    if before == after:
         return Switch(path, {}, before, before)
     removed = {name: None for name in now if name not in wanted_selector}
     patch = {
         "metadata": {"resourceVersion": meta["resourceVersion"], "annotations": {SELECTOR: keep}},
         "spec": {"selector": {**removed, **wanted_selector}},
     }
-    return Switch(path, patch, before, after, wanted_selector)
+    return Switch(path, patch, before, after, wanted_selector, note)
+
+
+def _refuse_unselecting(live: Json, selector: Mapping[str, str], saved: str | None) -> None:
+    """Raise if the Service does not find its backends by labels, so that a selector would do harm, or nothing."""
+    meta, spec = live["metadata"], live["spec"]
+    name = f"Service {meta['namespace']}/{meta['name']}"
+    if not selector:
+        raise RollbackError(f"{name}: the selector of the maintenance pods is empty; name their labels")
+    if spec.get("type") == "ExternalName":
+        raise RollbackError(
+            f"{name} is a name for {spec.get('externalName')} (ExternalName), so no selector moves its traffic; "
+            "nothing was changed. Switch maintenance on there, or use config_map"
+        )
+    if not spec.get("selector") and saved is None:
+        raise RollbackError(
+            f"{name} selects no pods: its endpoints were made by hand or by another controller, and a selector would "
+            f"have them replaced for good; nothing was changed. See them: kubectl -n {meta['namespace']} get "
+            f"endpointslices -l kubernetes.io/service-name={meta['name']}, and name a Service with a selector"
+        )
+
+
+def _fight(live: Json, selector: Mapping[str, str], saved: str | None) -> str:
+    """Who has turned the Service away from the maintenance pods, or may do so; or an empty text."""
+    meta, now = live["metadata"], live["spec"].get("selector") or {}
+    name = f"Service {meta['namespace']}/{meta['name']}"
+    if saved is not None and now != dict(selector):
+        return (
+            f"{name} was in maintenance, and was turned to {json.dumps(now, sort_keys=True)} since{last_writer(live)}; "
+            "it is turned again. Stop what does that, or customers meet no pod, or the wrong one"
+        )
+    owner = owner_of(live) if saved is None else None
+    if owner is None or owner.tool == "Helm":  # that acts only when it is called
+        return ""
+    return (
+        f"{name} is managed by {owner.tool} ({owner.name}), which may turn it back in the middle of the rollback; "
+        "suspend that for as long"
+    )
 
 
 def config_map_switch(live: Json, path: str, key: str, value: str) -> Switch:

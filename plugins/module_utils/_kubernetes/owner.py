@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
-from .model import Json, Workload
+from .model import Json
 
 FLUX_KINDS = {
     "kustomize.toolkit.fluxcd.io": ("Kustomization", "kustomize.toolkit.fluxcd.io/v1", "kustomizations"),
@@ -30,9 +31,10 @@ class Owner:
         return {"tool": self.tool, "name": self.name, "advice": self.advice, "suspendable": bool(self.path)}
 
 
-def owner_of(workload: Workload, live: Json, argocd_namespace: str = "argocd") -> Owner | None:
+def owner_of(live: Json, argocd_namespace: str = "argocd") -> Owner | None:
     """The owner that labels, annotations and owner references of ``live`` tell of, or ``None``."""
     meta = live["metadata"]
+    here = str(meta.get("namespace", ""))
     labels, annotations = meta.get("labels") or {}, meta.get("annotations") or {}
     application = _argocd_application(meta, labels, annotations)
     if application:
@@ -40,11 +42,14 @@ def owner_of(workload: Workload, live: Json, argocd_namespace: str = "argocd") -
     for group, (kind, version, resource) in FLUX_KINDS.items():
         name = labels.get(f"{group}/name")
         if name:
-            namespace = labels.get(f"{group}/namespace", workload.namespace)
+            namespace = labels.get(f"{group}/namespace", here)
             return _flux(kind, version, resource, namespace, name)
+    other = _reconciler(live, here, labels, annotations)
+    if other:
+        return other
     release = annotations.get("meta.helm.sh/release-name")
     if release and labels.get("app.kubernetes.io/managed-by") == "Helm":
-        namespace = annotations.get("meta.helm.sh/release-namespace", workload.namespace)
+        namespace = annotations.get("meta.helm.sh/release-namespace", here)
         return Owner(
             "Helm",
             release,
@@ -55,8 +60,60 @@ def owner_of(workload: Workload, live: Json, argocd_namespace: str = "argocd") -
     for reference in meta.get("ownerReferences") or []:
         if reference.get("controller"):
             advice = f"its {reference['kind']} would undo the change; roll that back instead"
-            return Owner(reference["kind"], reference["name"], workload.namespace, advice)
+            return Owner(reference["kind"], reference["name"], here, advice)
     return None
+
+
+def _reconciler(live: Json, here: str, labels: Json, annotations: Json) -> Owner | None:
+    """Tools that put an object right by themselves and have no switch that could be told from the object."""
+    if trigger := _image_trigger(annotations.get("image.openshift.io/triggers", "")):
+        target = f"-n {here} {str(live.get('kind', 'Deployment')).lower()}/{live['metadata']['name']}"
+        return Owner(
+            "OpenShift image triggers",
+            trigger,
+            here,
+            f"it puts the image of {trigger} back into the template; hold it: oc set triggers {target} --manual, or "
+            f"let the tag be the previous image: oc tag -n {here} PREVIOUS {trigger}",
+        )
+    if annotations.get("configmanagement.gke.io/managed") == "enabled":
+        manager = str(annotations.get("configsync.gke.io/manager", "")) or "RootSync"
+        return Owner(
+            "Config Sync",
+            manager,
+            here,
+            "git revert the release's commit in the repository that Config Sync reads (nomos status tells which), or "
+            "commit the annotation configmanagement.gke.io/managed: disabled for this object there first",
+        )
+    if rancher := annotations.get("objectset.rio.cattle.io/owner-name"):
+        place = annotations.get("objectset.rio.cattle.io/owner-namespace", here)
+        kind = annotations.get("objectset.rio.cattle.io/owner-gvk", "").rpartition("Kind=")[2] or "owner"
+        return Owner(
+            "Rancher",
+            str(rancher),
+            place,
+            f"its {kind} {place}/{rancher} applies it again; of Fleet, git revert the release's commit in the GitRepo, "
+            f"or pause that: kubectl -n {place} patch gitrepo NAME --type merge -p '{{\"spec\":{{\"paused\":true}}}}'",
+        )
+    if app := labels.get("kapp.k14s.io/app"):
+        return Owner(
+            "kapp",
+            str(app),
+            here,
+            "deploy the previous version with kapp; where kapp-controller does that by itself, git revert the "
+            f"release's commit, or pause its App (kubectl get apps -A; the label of all it made is kapp.k14s.io/app={app}):"
+            f" kubectl -n {here} patch app NAME --type merge -p '{{\"spec\":{{\"paused\":true}}}}'",
+        )
+    return None
+
+
+def _image_trigger(text: str) -> str:
+    """The image stream tag of the first trigger that is not paused, out of OpenShift's annotation; or an empty text."""
+    try:
+        triggers = json.loads(text or "[]")
+        active = [one for one in triggers if str(one.get("paused", "false")).lower() != "true"]
+        return str(active[0]["from"]["name"]) if active else ""
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ""
 
 
 def _argocd_application(meta: Json, labels: Json, annotations: Json) -> str:

@@ -83,7 +83,7 @@ class Plan:
 
     def owner(self, argocd_namespace: str) -> Owner | None:
         """The tool that would undo the change."""
-        return owner_of(self.workload, self.observed.live, argocd_namespace)
+        return owner_of(self.observed.live, argocd_namespace)
 
     def shown(self, live: Json) -> Json:
         """The part of ``live`` that the diff shows."""
@@ -238,7 +238,7 @@ def _refuse_unless_ready(observed: Observed, options: Options, where: str) -> No
             f"nothing was changed. See how it came there: kubectl rollout history {workload.target}",
             live=images_of(observed.template),
         )
-    owner = owner_of(workload, observed.live, options.argocd_namespace)
+    owner = owner_of(observed.live, options.argocd_namespace)
     if owner and (options.owner_policy == REFUSE or (options.owner_policy == SUSPEND and not owner.path)):
         raise RollbackError(
             f"{workload} is managed by {owner.tool} ({owner.name}), which would put the release back; nothing was "
