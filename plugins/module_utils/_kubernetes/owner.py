@@ -100,8 +100,8 @@ def _reconciler(live: Json, here: str, labels: Json, annotations: Json) -> Owner
             str(app),
             here,
             "deploy the previous version with kapp; where kapp-controller does that by itself, git revert the "
-            f"release's commit, or pause its App (kubectl get apps -A; the label of all it made is kapp.k14s.io/app={app}):"
-            f" kubectl -n {here} patch app NAME --type merge -p '{{\"spec\":{{\"paused\":true}}}}'",
+            f"release's commit, or pause its App, which kubectl get apps -A shows (label kapp.k14s.io/app={app}): "
+            f"kubectl -n {here} patch app NAME --type merge -p '{{\"spec\":{{\"paused\":true}}}}'",
         )
     return None
 

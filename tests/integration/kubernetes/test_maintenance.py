@@ -59,6 +59,26 @@ def test_traffic_is_never_sent_to_nobody(shop: Namespace, empty: str, state: str
     assert shop.get("Service", "api")["spec"]["selector"] == before
 
 
+def test_endpoints_that_were_made_by_hand_are_never_replaced(shop: Namespace) -> None:
+    """A Service without a selector: the controller would write its Endpoints anew, and nothing brings them back."""
+    shop.create("Service", "legacy", {"spec": {"ports": [{"port": 80}]}})
+    service = {"name": "legacy", "namespace": shop.name, "selector": {"app": "maintenance"}}
+    with pytest.raises(RollbackError, match=r"Service \S+/legacy selects no pods.*nothing was changed"):
+        shop.call("maintenance", state="present", service=service, timeout=1)
+    assert "selector" not in shop.get("Service", "legacy")["spec"]
+    assert not shop.call("maintenance", state="absent", service=service, timeout=1)["changed"]
+
+
+def test_a_switch_that_was_turned_back_is_set_again_and_told(shop: Namespace) -> None:
+    switch(shop, "present")
+    shop.patch("Service", "api", {"spec": {"selector": {"app": "api"}}})
+    assert switch(shop, "present")["changed"]
+    assert shop.get("Service", "api")["spec"]["selector"] == {"app": "maintenance"}
+    assert any("was in maintenance, and was turned to" in text for text in shop.warned)
+    switch(shop, "absent")
+    assert shop.get("Service", "api")["spec"]["selector"] == {"app": "api"}
+
+
 def test_check_mode_tells_and_leaves_alone(shop: Namespace) -> None:
     result = switch(shop, "present", check=True)
     assert result["changed"]
