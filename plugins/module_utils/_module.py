@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ._http.clear import in_the_clear
+
 
 class RollbackError(Exception):
     """Something the user has to know: what was wrong, where, and the next thing to do.
@@ -84,6 +86,10 @@ def insecurities(params: Mapping[str, Any]) -> list[str]:
     host = str(params.get("login_host") or "")
     if "ssl_mode" in params and params["ssl_mode"] not in VERIFIED and host not in LOCAL and not host.startswith("/"):
         found.append(f"ssl_mode is {params['ssl_mode']} for {host}: the server is not verified; verify-full does")
+    found += [
+        f"a secret is sent to {server} over plain http://: whoever is in between can read and use it; write https://"
+        for server in in_the_clear(params)
+    ]
     return found
 
 

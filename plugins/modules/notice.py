@@ -115,7 +115,7 @@ options:
         description:
           - For V(email) how TLS is used. V(always) from the first byte, V(starttls) by STARTTLS or not at all,
             V(try) by STARTTLS where the server offers it, V(never) not.
-          - With V(try) a password is not sent to a server that offers no TLS.
+          - With V(try) a password is not sent to a server that offers no TLS. The notice is, with a warning.
         type: str
         choices: [always, never, starttls, try]
         default: try
@@ -298,6 +298,9 @@ def run(call: Call) -> dict[str, Any]:
     made = [_planned(notice, channel) for channel in wanted]
     if not call.check_mode:
         made = _send(call, notice, wanted, alone=remembered is None)
+    for delivery in made:
+        if delivery.insecurity:
+            call.warn(f"NOT SECURE: {delivery.insecurity}")
     by_channel = {delivery.channel: delivery for delivery in made}
     deliveries = [by_channel.get(channel.name) or _before(notice, channel) for channel in channels]
     left = [delivery.id for delivery in deliveries if delivery.sent]

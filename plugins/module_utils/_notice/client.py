@@ -16,7 +16,7 @@ from .._http.client import OWN_FAULTS, Connection, HttpClient, HttpFault
 from .._http.verdict import Verdict
 from .._module import RollbackError
 from .model import Channel, Delivery, Hook, Mail, Notice
-from .plan import mail, request
+from .plan import exposed, fallen_back, mail, request
 
 ACCEPTED = range(200, 300)
 GRACE = 0.5  # seconds in which a timeout may become a sentence of its own
@@ -73,14 +73,16 @@ def _late(notice: Notice, channel: Channel) -> Delivery:
 
 
 def _deliver(notice: Notice, channel: Channel) -> Delivery:
+    insecurity = exposed(channel.way)
     try:
         if isinstance(channel.way, Mail):
-            message = _mail(notice, channel.way, channel.timeout)
+            message, encrypted = _mail(notice, channel.way, channel.timeout)
+            insecurity = insecurity or ("" if encrypted else fallen_back(channel.way))
         else:
             message = _post(notice, channel.way, channel.timeout)
     except Undelivered as error:
-        return Delivery(channel.name, channel.delivery(notice), error.verdict, error.message)
-    return Delivery(channel.name, channel.delivery(notice), Verdict.PASS, message, sent=True)
+        return Delivery(channel.name, channel.delivery(notice), error.verdict, error.message, False, insecurity)
+    return Delivery(channel.name, channel.delivery(notice), Verdict.PASS, message, True, insecurity)
 
 
 def _post(notice: Notice, way: Hook, timeout: float) -> str:
@@ -97,7 +99,8 @@ def _post(notice: Notice, way: Hook, timeout: float) -> str:
     return f"{host} took it (status {answer.status})"
 
 
-def _mail(notice: Notice, way: Mail, timeout: float) -> str:
+def _mail(notice: Notice, way: Mail, timeout: float) -> tuple[str, bool]:
+    """Who took the notice, and whether it was encrypted on its way."""
     where = f"{way.host}:{way.port}"
     attached = {}
     try:
@@ -108,7 +111,7 @@ def _mail(notice: Notice, way: Mail, timeout: float) -> str:
     except ValueError as error:
         raise Undelivered(Verdict.ERROR, f"the message cannot be written: {error}") from None
     try:
-        refused = _send(message, way, timeout)
+        refused, encrypted = _send(message, way, timeout)
     except smtplib.SMTPAuthenticationError as error:
         raise Undelivered(Verdict.FAIL, f"{where} refused the login (code {error.smtp_code})") from None
     except smtplib.SMTPRecipientsRefused as error:
@@ -128,11 +131,11 @@ def _mail(notice: Notice, way: Mail, timeout: float) -> str:
         raise Undelivered(Verdict.FAIL, f"{where}: {error.strerror or error}") from None
     if refused:
         raise Undelivered(Verdict.FAIL, f"{where} took it, but not for {', '.join(sorted(refused))}")
-    return f"{where} took it for {', '.join((*way.to, *way.cc))}"
+    return f"{where} took it for {', '.join((*way.to, *way.cc))}", encrypted
 
 
-def _send(message: EmailMessage, way: Mail, timeout: float) -> dict[str, tuple[int, bytes]]:
-    """Hand ``message`` over; returns the recipients that were refused."""
+def _send(message: EmailMessage, way: Mail, timeout: float) -> tuple[dict[str, tuple[int, bytes]], bool]:
+    """Hand ``message`` over; returns the recipients that were refused, and whether it was encrypted on its way."""
     context = ssl.create_default_context(cafile=way.ca_path)
     if way.secure == "always":
         server: smtplib.SMTP = smtplib.SMTP_SSL(way.host, way.port, timeout=timeout, context=context)
@@ -142,7 +145,7 @@ def _send(message: EmailMessage, way: Mail, timeout: float) -> dict[str, tuple[i
         _secure(server, way, context)
         if way.username is not None:
             server.login(way.username, way.password or "")
-        return server.send_message(message)
+        return server.send_message(message), isinstance(server.sock, ssl.SSLSocket)
 
 
 def _secure(server: smtplib.SMTP, way: Mail, context: ssl.SSLContext) -> None:

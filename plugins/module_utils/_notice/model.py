@@ -84,3 +84,5 @@ class Delivery:
     verdict: Verdict
     message: str
     sent: bool = False
+    insecurity: str = ""
+    """What was unprotected on its way, in a sentence."""

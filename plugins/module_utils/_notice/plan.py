@@ -13,6 +13,7 @@ from email.utils import formatdate
 from pathlib import PurePath
 from typing import Any
 
+from .._http.clear import is_local, plain_host
 from .._http.client import Request
 from .model import Channel, Hook, Mail, Notice
 
@@ -149,3 +150,22 @@ def _digest(text: str) -> str:
 
 def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def exposed(way: Mail | Hook) -> str:
+    """What a channel sends unprotected because it is told to, in a sentence; empty where it does not."""
+    if isinstance(way, Hook):
+        host = plain_host(way.url)
+        return (
+            f"{host}: the notice and its address, which lets anybody write there, go over plain http://" if host else ""
+        )
+    if way.secure == "never" and way.username is not None and not is_local(way.host):
+        return f"{way.host}:{way.port}: the password goes there unencrypted, as secure: never says"
+    return ""
+
+
+def fallen_back(way: Mail) -> str:
+    """The same of a mail that went out without TLS where TLS was to be tried."""
+    if way.secure != "try" or is_local(way.host):
+        return ""
+    return f"{way.host}:{way.port} offers no TLS, so the notice went there unencrypted; secure: starttls refuses that"

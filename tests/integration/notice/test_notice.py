@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
+from ansible_collections.octalume.rollback.plugins.module_utils._notice import client
+from ansible_collections.octalume.rollback.plugins.module_utils._notice.model import Mail, Notice
 from ansible_collections.octalume.rollback.plugins.modules import notice
 
 from tests.integration.http.wire import Called, call
@@ -211,3 +213,49 @@ def test_files_are_attached_and_a_missing_one_is_told(smtp: SmtpSink, tmp_path: 
     assert [delivery["verdict"] for delivery in result["deliveries"]] == ["pass", "error"]
     (message,) = smtp.messages()
     assert [part.get_filename() for part in message.iter_attachments()] == ["incident.html"]
+
+
+@pytest.fixture
+def far(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A name that is not the machine's own, and yet leads there."""
+    real, name = socket.getaddrinfo, "mail.example.com"
+    here = {name: "127.0.0.1"}
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *rest, **more: real(here.get(host, host), *rest, **more))
+    return name
+
+
+def test_a_mail_that_goes_out_without_tls_is_told(smtp: SmtpSink, far: str) -> None:
+    told = tell(email(smtp.port, host=far))
+    assert told["verdict"] == "pass"
+    assert told.warnings == [
+        f"NOT SECURE: {far}:{smtp.port} offers no TLS, so the notice went there unencrypted; "
+        "secure: starttls refuses that"
+    ]
+    assert tell(email(smtp.port)).warnings == []
+    assert tell(email(smtp.port, host=far, secure="never")).warnings == []
+
+
+def test_a_password_that_goes_unencrypted_is_told(smtp: SmtpSink, far: str) -> None:
+    told = tell(email(smtp.port, host=far, secure="never", username="rollback", password="hunter22"))
+    assert told.warnings == [
+        f"NOT SECURE: {far}:{smtp.port}: the password goes there unencrypted, as secure: never says"
+    ]
+
+
+def test_a_mail_that_starttls_encrypts_is_not_warned_of(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    sink = SmtpSink(tmp_path / "mail", login="rollback:hunter22", certificate=authority.issue("mail"))
+    sink.start()
+    login = {"username": "rollback", "password": "hunter22", "ca_path": str(authority.path)}
+    way = Mail("localhost", sink.port, "rollback@example.com", ("a@example.com",), **login)
+    try:
+        encrypted = client._mail(Notice("shop-1.4.2", "started", SUBJECT, BODY), way, 3)[1]
+    finally:
+        sink.stop()
+    assert encrypted is True
+
+
+def test_a_hook_over_plain_http_is_told() -> None:
+    told = tell({"type": "slack", "url": "http://chat.example.invalid/services/T0/B0/s3cret"})
+    assert [text for text in told.warnings if "chat.example.invalid: the notice and its address" in text]
+    assert not [text for text in told.warnings if "s3cret" in text]

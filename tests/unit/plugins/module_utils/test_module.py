@@ -19,6 +19,7 @@ from ansible_collections.octalume.rollback.plugins.module_utils._module import C
         ({"login_host": "/var/run/postgresql", "ssl_mode": "prefer"}, ""),
         ({"validate_certs": None}, ""),
         ({"validate_certs": True}, ""),
+        ({"url": "http://prometheus.example.com:9090", "bearer_token": "t0k3n"}, "to prometheus.example.com:9090 over"),
     ],
 )
 def test_what_is_not_verified_is_told(params: dict[str, Any], told: str) -> None:
