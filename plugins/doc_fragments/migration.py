@@ -21,6 +21,9 @@ options:
     description:
       - The words the tool is called with, without a shell. They may lead to another place, like
         V(["kubectl", "exec", "deploy/api-server", "--", "./migrate.sh"]).
+      - What runs elsewhere that way gets nothing that is set here. O(environment), C(PGHOST) and its companions and the
+        time limits for locks and statements cross neither C(ssh) nor C(kubectl exec), so give it its connection and its
+        limits there. When its time is over the words are ended here, and what they started may go on there.
       - Without it V(./migrate.sh), V(alembic), V(python3 manage.py), V(dbmate), V(sqitch), V(flyway), V(liquibase) or
         V(migrate).
       - Going down from a version needs the scripts of the release that brought it; O(job) runs its image.
@@ -85,8 +88,9 @@ options:
         type: str
       labels:
         description:
-          - Labels of the Job and its pod, beside those it gets anyway. NetworkPolicies that let pods reach the database,
-            and workload identities, may ask for one. None that a Service selects, or it sends customers there.
+          - Labels of the Job and its pod, beside those it gets anyway. NetworkPolicies that let pods reach the
+            database, and workload identities, may ask for one. None that a Service selects, or it sends
+            customers there.
         type: dict
         default: {}
       service_account:

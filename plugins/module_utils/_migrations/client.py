@@ -18,6 +18,10 @@ from .._postgres.model import Connection
 from .model import Completed, Tool
 
 
+class TimedOut(RollbackError):
+    """The tool was ended here; what it started elsewhere may go on."""
+
+
 class Runner(Protocol):
     """What adapters ask of the outside world."""
 
@@ -66,7 +70,7 @@ class ToolRunner:
         self._environment = {**os.environ, **tool.environment}
 
     def __call__(self, arguments: Sequence[str], *, timeout: float = 60, once: bool = False) -> Completed:
-        """Run it; :class:`RollbackError` if it cannot be started or is not done in ``timeout`` seconds."""
+        """Run it; :class:`RollbackError` if it cannot be started, :class:`TimedOut` after ``timeout`` seconds."""
         del once  # a child does not outlive this process for long
         argv = (*self.tool.command, *arguments)
         started = time.monotonic()
@@ -93,11 +97,8 @@ class ToolRunner:
             output, errors = child.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             _end(child)
-            raise RollbackError(
-                f"{' '.join(argv)} was not done within {round(timeout, 1):g} s and was ended; its transaction is rolled"
-                " back by the server. Ask migration_info where the schema is",
-                argv=list(argv),
-            ) from None
+            told = f"{' '.join(argv)} was not done within {round(timeout, 1):g} s and was ended"
+            raise TimedOut(told, argv=list(argv)) from None
         except BaseException:
             _end(child)
             raise

@@ -69,15 +69,19 @@ def _aged(holder: Holder, since: dict[str, float], waited: float) -> Holder:
     return replace(holder, seconds=waited - first) if holder.seconds == UNKNOWN else holder
 
 
-def end_sessions(connection: Connection, application: str) -> None:
-    """End the server's side of a tool that was killed here: it would go on with its statement and hold its locks."""
+def end_sessions(connection: Connection, application: str) -> list[int]:
+    """End the server's side of a tool that was killed here: it would go on with its statement and hold its locks.
+
+    The sessions that were seen and ended: none of a tool that says another application_name, as one behind ssh does.
+    """
     with session(connection, statement_timeout=QUERY_TIMEOUT) as database:
         rows = database.query(
             "SELECT pid FROM pg_stat_activity WHERE application_name = %s AND datname = current_database()"
             " AND pid <> pg_backend_pid()",
             (application,),
         )
-        terminate_sessions(database, [row[0] for row in rows])
+        refused = terminate_sessions(database, [row[0] for row in rows])
+    return [row[0] for row in rows if row[0] not in refused]
 
 
 def preview(connection: Connection, steps: Iterable[Step], scripts: Mapping[str, Script]) -> Preview:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from .._postgres.locks import Holder, holders
 from .._postgres.model import Connection
 from . import live
 from .adapters import ADAPTERS, Adapter, connection_environment
-from .client import Here, Place
+from .client import Here, Place, TimedOut
 from .model import Completed, Plan, Preview, Script, Status, Step, Tool
 from .plan import plan_down, same, script_problems, told_with_others
 
@@ -133,9 +134,7 @@ class Migrator:
             try:
                 done = self._run(self.adapter.down(step), timeout=max(deadline - time.monotonic(), 0.001), once=True)
             except RollbackError as error:
-                if self.connection:
-                    live.end_sessions(self.connection, APPLICATION)
-                raise self._broken_off(step, plan, descent, error.message) from error
+                raise self._broken_off(step, plan, descent, f"{error.message}{self._left_behind(error)}") from error
             descent.output += done.lines
             for line in done.lines:
                 self._progress(line)
@@ -146,6 +145,24 @@ class Migrator:
         if not same(now.current, plan.target) or now.dirty:
             raise self._broken_off(plan.steps[-1], plan, descent, "the tool reported success")
         return descent
+
+    def _left_behind(self, error: RollbackError) -> str:
+        """End what the tool has left on the server, and say so, or that it may still be at work."""
+        ended: list[int] = []
+        if self.connection:
+            with suppress(RollbackError):  # the server may be what is gone
+                ended = live.end_sessions(self.connection, APPLICATION)
+        if not isinstance(error, TimedOut):
+            return ""
+        if ended:
+            pids = ", ".join(map(str, ended))
+            return f"; its sessions on the server ({pids}) were ended, what was open is rolled back"
+        database = f" of {self.connection.database}" if self.connection else ""
+        return (
+            "; no session of it was seen on the server. Where it really runs elsewhere, as behind ssh or kubectl exec,"
+            " it may still be at work: look for it there, and for its sessions in pg_stat_activity (pid,"
+            f" application_name, state, query){database}, before it is run again"
+        )
 
     def _broken_off(self, step: Step, plan: Plan, descent: Descent, reason: str) -> RollbackError:
         try:

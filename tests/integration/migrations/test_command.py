@@ -13,6 +13,7 @@ from ansible_collections.octalume.rollback.plugins.modules import migration_down
 
 from tests.integration.postgres.calling import call
 from tests.sandbox.postgres import PostgresServer
+from tests.sandbox.process import wait_until
 
 
 def version(server: PostgresServer, project: dict[str, Any]) -> int:
@@ -204,11 +205,25 @@ def test_tool_that_hangs_is_ended_on_both_sides(project: dict[str, Any], server:
     down_script(project, 42).write_text("SELECT pg_sleep(60);")
     with server.connect("postgres") as other, other.cursor() as cursor:  # another tool, at work on another database
         cursor.execute("SET application_name = 'octalume.rollback migration'")
-        with pytest.raises(RollbackError, match=r"not done within 0\.\d+ s and was ended.*The schema is at 42"):
+        told = r"was ended; its sessions on the server \(\d+\) were ended.*The schema is at 42"
+        with pytest.raises(RollbackError, match=told):
             call(migration_downgrade, **project, target="41", timeout=0.8)
         cursor.execute("SELECT 1")
     sleeping = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()"
     assert server.execute(sleeping) == [(0,)]
+
+
+def test_tool_that_goes_on_elsewhere_is_not_said_to_be_rolled_back(
+    project: dict[str, Any], server: PostgresServer
+) -> None:
+    down_script(project, 42).write_text("SELECT pg_sleep(2);")
+    elsewhere = Path(project["chdir"]) / "ssh.sh"  # what we set does not cross, and its end goes on without us
+    elsewhere.write_text('#!/bin/sh\nunset PGAPPNAME PGOPTIONS\nsetsid ./migrate.sh "$@" </dev/null &\nwait $!\n')
+    elsewhere.chmod(0o755)
+    with pytest.raises(RollbackError, match=r"no session .* may still be at work.*pg_stat_activity") as told:
+        call(migration_downgrade, **project, command=["./ssh.sh"], target="41", timeout=1)
+    assert "rolled back" not in told.value.message
+    wait_until(lambda: version(server, project) == 41, 10, "the tool that went on")
 
 
 def test_loss_beyond_the_limit_stops(project: dict[str, Any], server: PostgresServer) -> None:
