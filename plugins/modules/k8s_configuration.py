@@ -93,6 +93,11 @@ configurations:
       description: Why it cannot be brought back.
       type: list
       elements: str
+    kept_by:
+      description:
+        - The controller that keeps it (a controlling owner, cert-manager, External Secrets, OpenShift's CA bundles), or
+          null. Whatever was recorded of it, it is left alone and counts as V(previous).
+      type: str
   sample:
     - kind: ConfigMap
       name: shop-settings
@@ -105,6 +110,7 @@ configurations:
       keys_removed: [LOYALTY_RATE]
       keys_changed: [PAGE_SIZE]
       problems: []
+      kept_by: null
 consumers:
   description: The C(name) and C(namespace) of every workload that uses what was changed.
   returned: success
@@ -146,6 +152,9 @@ def run(call: Call) -> dict[str, Any]:
     configurations = Configurations(ApiServer(connect(params, call.warn), fence=call.fence), safe)
     seen = configurations.observe(configurations_from(params["configurations"]))
     found = [{**one.as_result(), "changed": one.writes} for one in seen]
+    for one in seen:
+        if one.kept_by:
+            call.warn(f"{one.item} is kept by {one.kept_by}, and left alone")
     problems = [text for one in seen for text in one.problems]
     if problems:
         told = [{**one, "changed": False} for one in found]

@@ -16,6 +16,7 @@ from .._kubernetes.model import LAST_APPLIED, Json
 from .._module import RollbackError
 from .._release.model import ClusterConfiguration, Content
 from .encryption import Safe
+from .keeper import keeper_of
 from .references import CONFIG_MAP
 
 RELEASE, PREVIOUS, MISSING, OTHER, BROUGHT = "release", "previous", "missing", "other", "brought"
@@ -44,6 +45,8 @@ class Seen:
     position: str
     wanted: Payload | None = field(repr=False)
     problems: tuple[str, ...] = ()
+    kept_by: str = ""
+    """The controller that keeps the live object: it is as it has to be, whatever is recorded, and left alone."""
 
     @property
     def writes(self) -> bool:
@@ -77,6 +80,7 @@ class Seen:
             "keys_removed": removed,
             "keys_changed": changed,
             "problems": list(self.problems),
+            "kept_by": self.kept_by or None,
         }
 
 
@@ -89,9 +93,12 @@ def see(item: ClusterConfiguration, live: Json | None, safe: Safe | None) -> See
     """Compare one configuration with the live object.
 
     ``brought`` by the release: there is nothing to go back to, and it is left alone. ``missing``: it is made again.
+    What a controller keeps counts as ``previous``.
     """
     if item.previous is None:
         return Seen(item, live, BROUGHT, None)
+    if live is not None and (keeper := keeper_of(live)):
+        return Seen(item, live, PREVIOUS, None, kept_by=keeper)
     try:
         wanted = _payload(item, item.previous, safe)
     except RollbackError as error:

@@ -16,6 +16,7 @@ from .._kubernetes.model import Observed, Workload
 from .._kubernetes.observe import observe
 from .._release.model import ClusterConfiguration, Content
 from .encryption import Safe
+from .keeper import keeper_of
 from .references import CONFIG_MAP, references, revealing
 
 PATHS = {"ConfigMap": "/api/v1/configmaps", "Secret": "/api/v1/secrets"}
@@ -75,6 +76,9 @@ class Recorder:
             self.notes.append(f"{kind.lower()}/{name} in {namespace} {why}, so it is not recorded")
             return None
         if live.get("type") in NOT_OURS:
+            return None
+        if keeper := keeper_of(live):
+            self.notes.append(f"{kind.lower()}/{name} in {namespace} is kept by {keeper}, so it is not recorded")
             return None
         if kind != CONFIG_MAP and self._safe is None:
             self.notes.append(

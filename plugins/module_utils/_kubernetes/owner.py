@@ -92,7 +92,7 @@ def _reconciler(live: Json, here: str, labels: Json, annotations: Json) -> Owner
             str(rancher),
             place,
             f"its {kind} {place}/{rancher} applies it again; of Fleet, git revert the release's commit in the GitRepo, "
-            f"or pause that: kubectl -n {place} patch gitrepo NAME --type merge -p '{{\"spec\":{{\"paused\":true}}}}'",
+            f'or pause that: kubectl -n {place} patch gitrepo NAME --type merge -p \'{{"spec":{{"paused":true}}}}\'',
         )
     if app := labels.get("kapp.k14s.io/app"):
         return Owner(
@@ -101,7 +101,7 @@ def _reconciler(live: Json, here: str, labels: Json, annotations: Json) -> Owner
             here,
             "deploy the previous version with kapp; where kapp-controller does that by itself, git revert the "
             f"release's commit, or pause its App, which kubectl get apps -A shows (label kapp.k14s.io/app={app}): "
-            f"kubectl -n {here} patch app NAME --type merge -p '{{\"spec\":{{\"paused\":true}}}}'",
+            f'kubectl -n {here} patch app NAME --type merge -p \'{{"spec":{{"paused":true}}}}\'',
         )
     return None
 

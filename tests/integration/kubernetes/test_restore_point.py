@@ -139,6 +139,26 @@ def test_files_are_judged_by_when_the_pod_started(namespace: Namespace) -> None:
     assert namespace.call("configuration_info", **look)["verdict"] == "pass"
 
 
+def test_what_a_controller_keeps_is_neither_recorded_nor_brought_back(namespace: Namespace, password: str) -> None:
+    """cert-manager renews it: what was recorded is a certificate that expires, and its operator would write it back."""
+    kept = {"labels": {"reconcile.external-secrets.io/managed": "true"}}
+    namespace.create("Secret", "settings", secret(PLANTED), **kept)
+    namespace.create("ConfigMap", "settings", {"data": {"MODE": "old"}})
+    namespace.deploy(replicas=0, container=use("settings"))
+    found = point(namespace, vault_password_file=password)
+    assert [one["kind"] for one in found["cluster_configurations"]] == ["ConfigMap"]
+    assert any("secret/settings" in note and "is kept by External Secrets" in note for note in found["notes"])
+
+    namespace.patch("Secret", "settings", {"metadata": {"labels": {next(iter(kept["labels"])): None}}})
+    before = point(namespace, vault_password_file=password)  # as an earlier version has recorded it
+    namespace.patch("Secret", "settings", {**secret("renewed"), "metadata": kept})
+    entries = joined(before, before)
+    restored = namespace.call("configuration", configurations=entries, vault_password_file=password)
+    assert not restored["changed"]
+    assert namespace.get("Secret", "settings")["data"] == secret("renewed")["data"]
+    assert any("is kept by External Secrets, and left alone" in text for text in namespace.warned)
+
+
 def test_a_container_without_the_program_env_is_judged_by_its_start(namespace: Namespace) -> None:
     """Images without a shell: containerd answers an exec there with a sentence, and no exit code."""
     namespace.create("ConfigMap", "settings", {"data": {"MODE": "old"}})

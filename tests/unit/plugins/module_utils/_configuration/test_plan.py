@@ -52,6 +52,16 @@ def entry(kind: str, safe: Safe) -> ClusterConfiguration:
     return ClusterConfiguration(kind, "settings", "production", current, previous, ("api-server",))
 
 
+def test_what_a_controller_keeps_is_left_alone(safe: Safe) -> None:
+    """The recorded content may be a certificate that has expired since."""
+    found = live(NEW, "Secret")
+    found["metadata"]["annotations"] = {"cert-manager.io/certificate-name": "shop-tls"}
+    seen = see(entry("Secret", safe), found, None)
+    assert (seen.position, seen.writes, seen.problems) == ("previous", False, ())
+    told = seen.as_result()
+    assert (told["equal"], told["kept_by"], told["keys_changed"]) == (True, "cert-manager (Certificate shop-tls)", [])
+
+
 @pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])
 @pytest.mark.parametrize(
     ("found", "position", "writes", "problem"),
