@@ -56,7 +56,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self.began = time.monotonic()
-        self.task_began: dict[str, float] = {}
+        self.task_began: dict[tuple[str, str], float] = {}
         self.phases: dict[str, dict[str, float]] = {}
         self.failed: dict[str, str] = {}
         self.hosts = 1
@@ -67,13 +67,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         note = "  (check mode: nothing is changed)" if play.check_mode else ""
         self._display.display(f"{play.get_name()}{note}")
 
-    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:  # noqa: ARG002 - Ansible's signature
-        """Remember when it began."""
-        self.task_began[task._uuid] = time.monotonic()
-
-    def v2_playbook_on_handler_task_start(self, task: Any) -> None:
-        """As for a task."""
-        self.v2_playbook_on_task_start(task, False)
+    def v2_runner_on_start(self, host: Any, task: Any) -> None:
+        """Remember when it began there: where hosts do not wait for each other, several are in one task."""
+        self.task_began[host.get_name(), task._uuid] = time.monotonic()
 
     def v2_runner_on_ok(self, result: Any) -> None:
         """One line, unless it is housekeeping."""
@@ -163,10 +159,11 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         """``clock  environment  role  text  state  seconds  found``; the environment only where there are several."""
         task = result._task
         role = task._role.get_name(include_role_fqcn=False) if task._role else ""
-        took = time.monotonic() - self.task_began.get(task._uuid, time.monotonic())
+        host, now = result._host.get_name(), time.monotonic()
+        took = now - self.task_began.get((host, task._uuid), now)
         ending = f"{state:<8} {took:5.1f} s  {found}" if state else ""
         colour = COLOURS[state] if state in COLOURS and state != "ok" else None
-        self._write(result._host.get_name(), role, text.split(" : ", 1)[-1], ending, colour)
+        self._write(host, role, text.split(" : ", 1)[-1], ending, colour)
 
     def _write(self, host: str, role: str, text: str, ending: str, colour: str | None) -> None:
         where = f"{host:<12} " if self.hosts > 1 else ""

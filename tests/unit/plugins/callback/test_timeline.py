@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -70,3 +71,20 @@ def test_a_refusal_to_abort_is_not_followed_by_the_command_that_was_refused(monk
     assert len(ended(CallbackModule(), monkeypatch, ("eu", refusal), ("eu", "Say what is next"))) == 1
     assert len(ended(CallbackModule(), monkeypatch, ("eu", refusal), ("us", "Release the lock"))) == 1
     assert ended(CallbackModule(), monkeypatch) == []
+
+
+def test_each_environment_has_its_own_duration_where_they_do_not_wait_for_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With the strategy host_pinned, ``us`` comes to a task in which ``eu`` has been for a minute."""
+    told: list[str] = []
+    now = iter((100.0, 100.0, 160.0, 163.5, 170.0, 170.5)).__next__
+    monkeypatch.setattr("ansible_collections.octalume.rollback.plugins.callback.timeline.time.monotonic", now)
+    timeline, task = CallbackModule(), a_task("Work", "ansible.builtin.command")
+    monkeypatch.setattr(timeline._display, "display", lambda line, **_colour: told.append(line))
+    eu, us = (SimpleNamespace(get_name=lambda name=name: name) for name in ("eu", "us"))
+    timeline.v2_runner_on_start(eu, task)
+    timeline.v2_runner_on_start(us, task)
+    for host in ("us", "eu", "elsewhere"):
+        timeline.v2_runner_on_ok(a_result(host, task, changed=False))
+    assert [re.findall(r"([0-9.]+) s", line) for line in told] == [["3.5"], ["70.0"], ["0.0"]]
