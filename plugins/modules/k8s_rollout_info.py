@@ -131,6 +131,12 @@ workloads:
       type: list
       elements: str
       returned: always
+    refusals:
+      description:
+        - What M(octalume.rollback.k8s_rollout) would say to refuse a rollback, by its way, C(quiesce) or C(rolling), a
+          list of sentences each; a paused rollout and an owner, which options let through, apart.
+      type: dict
+      returned: always
     template:
       description: The live pod template.
       type: dict
@@ -159,6 +165,7 @@ workloads:
       available: 3
       pods: []
       problems: []
+      refusals: {quiesce: [], rolling: []}
 bystanders:
   description:
     - Jobs that run, and CronJobs that may start, with an image of the release, each as a sentence with what to type.

@@ -10,6 +10,7 @@ from .evaluate import OTHER, RELEASE, health, position, undecided
 from .identity import images_of, parse_image, rebuilt
 from .model import Json, Observed
 from .owner import Owner, owner_of
+from .stuck import partitioned, waits_for_deletion
 from .target import Target, find_target
 
 
@@ -38,6 +39,7 @@ def describe(observed: Observed, argocd_namespace: str, *, with_template: bool =
         "available": state.available,
         "pods": [pod.as_result() for pod in observed.pods],
         "problems": [*observed.warnings, *problem, *_problems(observed, where, owner), *map(str, state.problems)],
+        "refusals": _refusals(observed, where),
         **({"template": observed.template} if with_template else {}),
     }
 
@@ -72,12 +74,22 @@ def _problems(observed: Observed, where: str, owner: Owner | None) -> Iterator[s
     if scaler and observed.replicas and scaler.within(observed.replicas) != observed.replicas:
         bounds = f"{scaler.minimum} to {scaler.maximum}"
         yield f"{workload} has {observed.replicas} replicas, outside its autoscaler's {bounds}"
-    strategy = spec.get("updateStrategy") or {}
-    if strategy.get("type") == "OnDelete":
-        yield f"{workload} replaces pods only when they are deleted (OnDelete)"
-    if (strategy.get("rollingUpdate") or {}).get("partition"):
-        yield f"{workload} has a partition: pods below it are not rolled back"
+    if where == RELEASE:
+        yield from _refusals(observed, where)["rolling"]
     yield from _moved_tags(observed)
+
+
+def _refusals(observed: Observed, where: str) -> dict[str, list[str]]:
+    """What k8s_rollout would say to refuse each way, beside what options allow: a paused rollout, and an owner."""
+    if where == OTHER:
+        why = list(filter(None, [undecided(observed)]))
+        return {"quiesce": why, "rolling": why}
+    if where != RELEASE:
+        return {"quiesce": [], "rolling": []}
+    return {
+        "quiesce": list(filter(None, [partitioned(observed)])),
+        "rolling": list(filter(None, [partitioned(observed), waits_for_deletion(observed)])),
+    }
 
 
 def _moved_tags(observed: Observed) -> Iterator[str]:

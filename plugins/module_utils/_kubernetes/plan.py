@@ -15,6 +15,7 @@ from .identity import QUIESCED, RESTART_ID, RESTARTED_AT, as_written, images_of
 from .model import CHANGE_CAUSE, HPA, LAST_APPLIED, MARKED, REPLICAS, Json, Observed, Workload
 from .owner import Owner, owner_of
 from .patience import UNSCHEDULABLE
+from .stuck import NOTHING, partitioned, paused, waits_for_deletion
 from .target import Target, find_target
 
 QUIESCED_STATE, ROLLED_BACK, RESTORED, RESTARTED = "quiesced", "rolled_back", "restored", "restarted"
@@ -228,7 +229,7 @@ def _refuse_unless_ready(observed: Observed, options: Options, where: str) -> No
     """Raise if the live version is a third one, or if something else would undo the change."""
     workload = observed.workload
     if where == OTHER and (why := undecided(observed)):
-        raise RollbackError(f"{why}; nothing was changed", live=images_of(observed.template))
+        raise RollbackError(f"{why}; {NOTHING}", live=images_of(observed.template))
     if where == OTHER:
         live = ", ".join(f"{name}={image}" for name, image in images_of(observed.template).items())
         release = ", ".join(f"{one.name}={one.current}" for one in workload.containers)
@@ -250,24 +251,14 @@ def _refuse_unless_ready(observed: Observed, options: Options, where: str) -> No
 
 def _refuse_if_stuck(observed: Observed, options: Options) -> None:
     """Raise if the controller would take the change and then do nothing, or only a part of it."""
-    workload, spec = observed.workload, observed.live["spec"]
-    if spec.get("paused") and not options.resume_paused:
-        raise RollbackError(
-            f"{workload} is paused, so a change would be accepted and do nothing; nothing was changed. Set "
-            f"resume_paused, or type: kubectl rollout resume {workload.target}"
-        )
-    strategy = spec.get("updateStrategy") or {}
-    partition = (strategy.get("rollingUpdate") or {}).get("partition") or 0
-    if partition:
-        raise RollbackError(
-            f"{workload} has a partition of {partition}: pods below it would stay as they are; nothing was changed. "
-            "Set spec.updateStrategy.rollingUpdate.partition to 0 first"
-        )
-    if strategy.get("type") == "OnDelete" and observed.pods and options.state in (ROLLED_BACK, RESTARTED):
-        raise RollbackError(
-            f"{workload} replaces pods only when they are deleted (OnDelete); nothing was changed. Quiesce it first, "
-            "or set spec.updateStrategy.type to RollingUpdate"
-        )
+    replaces = options.state in (ROLLED_BACK, RESTARTED)
+    found = (
+        "" if options.resume_paused else paused(observed),
+        partitioned(observed),
+        waits_for_deletion(observed) if replaces else "",
+    )
+    if why := next(filter(None, found), ""):
+        raise RollbackError(why)
 
 
 def _applied(text: str, template: Json) -> str:

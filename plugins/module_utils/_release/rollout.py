@@ -92,7 +92,9 @@ def problems(
 
     A sick release is no obstacle: it is what a rollback is for.
     """
-    found = [text for workload in applications for text in _obstacles(workload, leave)]
+    # What is quiesced first is refused for less: all its pods are new afterwards.
+    way = QUIESCE if strategy(databases_left(databases, wanted), wanted, applications) == QUIESCE else ROLLING
+    found = [text for workload in applications for text in _obstacles(workload, leave, way)]
     plans = {database["name"]: database for database in wanted}
     for database in databases:
         ends = [str(plans[database["name"]][end]) for end in ("current", "previous")]
@@ -104,12 +106,15 @@ def problems(
     return found
 
 
-def _obstacles(workload: Mapping[str, Any], leave: Leave) -> list[str]:
+def _obstacles(workload: Mapping[str, Any], leave: Leave, way: str) -> list[str]:
     place = f"{workload['kind'].lower()}/{workload['name']}"
+    refused = list((workload.get("refusals") or {}).get(way, ()))
+    if workload["position"] == "other" and refused:
+        return refused
     if workload["position"] == "other":
         images = ", ".join(workload["images"].values())
         return [f"{place} runs {images}, neither the release nor the previous one; somebody deployed since"]
-    found = []
+    found = refused
     if workload["position"] == "release" and not workload["target"]:
         found.append(f"{place} has nothing to come back to: {'; '.join(workload['problems'])}")
     if workload["paused"] and not leave.resume_paused:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
+from ansible_collections.octalume.rollback.plugins.module_utils._release.rollout import problems
 
 from tests.integration.kubernetes.conftest import Json, Namespace, template
 
@@ -184,6 +186,16 @@ def test_a_strategy_that_would_leave_pods_behind_is_refused(
     with pytest.raises(RollbackError, match=message):
         namespace.rollout("rolled_back", [namespace.workload(kind=kind)])
     assert namespace.get(kind, "api")["metadata"]["generation"] == version
+    entry = namespace.info(workloads=[namespace.workload(kind=kind)])
+    [told] = entry["refusals"]["rolling"]
+    assert re.search(message, told), "the plan says it before anything is taken down"
+    assert (told in entry["refusals"]["quiesce"]) is ("partition" in message)
+    no_database, breaking = ([], []), ([{"name": "d", "current": "42", "problems": []}], [BREAKING])
+    assert problems([entry], *no_database, []) == [told]
+    assert problems([entry], *breaking, []) == entry["refusals"]["quiesce"]
+
+
+BREAKING = {"name": "d", "current": "42", "previous": "41", "breaking": True}
 
 
 def test_all_kinds_of_a_release_are_worked_on_in_one_call(namespaces: Callable[[], Namespace]) -> None:
