@@ -130,3 +130,17 @@ class Manifest:
         """Name the kinds of things the release touches."""
         kinds = ("applications", "databases", "configurations", "cluster_configurations")
         object.__setattr__(self, "components", tuple(kind for kind in kinds if getattr(self, kind)))
+
+    def misplaced(self) -> list[str]:
+        """Configurations whose copy in the cluster nobody could find, in sentences.
+
+        The copy is looked for in the namespace of the first application, and a manifest may have none, or none but
+        what the release brought.
+        """
+        return [
+            f"configurations: {item.path}: secret {item.secret}, the cluster's copy, is looked for where the first "
+            "application runs, and there is no application that ran before; name one, or leave secret out and see "
+            "yourself that the copy follows"
+            for item in self.configurations
+            if item.secret and not self.applications
+        ]

@@ -84,7 +84,7 @@ def _contradictions(manifest: Manifest, version: str) -> list[str]:
         found += [f"{place}: consumer {name} is no application" for name in strangers]
     for item in manifest.cluster_configurations:
         found += _cluster_faults(item, names)
-    return found
+    return found + manifest.misplaced()
 
 
 def _application_faults(application: Application) -> list[str]:

@@ -89,7 +89,7 @@ def _known(containers: Sequence[Any]) -> bool:
 def undoable(manifest: Manifest) -> Manifest:
     """The manifest without what the release brought: what a rollback has to do with.
 
-    Raises :class:`RollbackError` for a baseline.
+    Raises :class:`RollbackError` for a baseline, and for a secret whose copy would have no place any more.
     """
     if manifest.previous is None:
         raise RollbackError(
@@ -103,7 +103,12 @@ def undoable(manifest: Manifest) -> Manifest:
             for section in SECTIONS[1:]
         },
     }
-    return replace(manifest, **kept)
+    left = replace(manifest, **kept)
+    if left.misplaced():
+        raise RollbackError(
+            f"release {manifest.release} cannot be rolled back as its manifest is: {left.misplaced()[0]}"
+        )
+    return left
 
 
 def differences(before: Manifest, after: Manifest) -> list[str]:

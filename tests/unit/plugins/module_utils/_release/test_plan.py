@@ -12,6 +12,7 @@ import yaml
 from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
 from ansible_collections.octalume.rollback.plugins.module_utils._release.client import read_manifest
 from ansible_collections.octalume.rollback.plugins.module_utils._release.plan import check_version, parse_manifest
+from ansible_collections.octalume.rollback.plugins.module_utils._release.recording import undoable
 
 GOOD: dict[str, Any] = {
     "release": "1.4.2",
@@ -100,6 +101,14 @@ def test_numbers_in_yaml_become_the_text_they_stand_for() -> None:
         (changed("configurations.0.previous", 0), "configurations: production/app-config: versions count from 1"),
         (changed("configurations.0.previous", -1), "versions count from 1"),
         (changed("configurations.0.previous", True), "previous: int is wanted here, not bool"),
+        (
+            {
+                **GOOD,
+                "applications": [],
+                "configurations": [{"path": "a", "current": 2, "previous": 1, "secret": "app"}],
+            },
+            "configurations: a: secret app, the cluster's copy, is looked for where the first application runs",
+        ),
         (changed("configurations.0.consumers", ["web"]), "consumer web is no application"),
         (
             {**GOOD, "applications": [], "databases": [], "configurations": []},
@@ -146,3 +155,16 @@ def test_a_file_that_is_no_manifest_is_refused(tmp_path: Path, content: bytes, m
     (tmp_path / "1.4.2.yml").write_bytes(content)
     with pytest.raises(RollbackError, match=message):
         read_manifest(tmp_path, "1.4.2")
+
+
+def test_a_configuration_without_a_copy_in_the_cluster_needs_no_application() -> None:
+    alone = {**GOOD, "applications": [], "configurations": [{"path": "a", "current": 2, "previous": 1}]}
+    assert parse_manifest(alone, "x.yml", "1.4.2").configurations[0].secret is None
+
+
+def test_a_copy_whose_only_applications_the_release_brought_is_refused_before_anything_is_touched() -> None:
+    brought = changed("applications.0.containers.0.previous", None)
+    assert undoable(parse_manifest(brought, "x.yml", "1.4.2")).applications == ()
+    brought["configurations"][0]["secret"] = "app-config"
+    with pytest.raises(RollbackError, match=r"release 1\.4\.2 cannot be rolled back as its manifest is: .*app-config"):
+        undoable(parse_manifest(brought, "x.yml", "1.4.2"))
