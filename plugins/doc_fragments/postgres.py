@@ -85,3 +85,42 @@ options:
       - Without it those of the server's own version are used, where that is not installed the next newer ones.
     type: path
 """
+
+    # Modules that judge the data after a way down.
+    CHECKS = r"""
+options:
+  assertions:
+    description: Queries and what they have to answer.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: What is asserted, in words.
+        type: str
+        required: true
+      query:
+        description: One query.
+        type: str
+        required: true
+      expect:
+        description:
+          - One value, a comparison like V(>= 1), a row, or a list of rows. Without it the query has to say true.
+          - No row and NULL are inconclusive.
+        type: raw
+  ignore_tables:
+    description:
+      - Tables (C(table) or C(schema.table)) and columns (C(table.column)) that may differ from the manifest, with the
+        wildcards C(*) and C(?).
+      - The bookkeeping tables of the migration tools by default.
+    type: list
+    elements: str
+    default:
+      - alembic_version
+      - django_migrations
+      - schema_migrations
+      - flyway_schema_history
+      - databasechangelog
+      - databasechangeloglock
+      - sqitch.*
+"""

@@ -16,46 +16,12 @@ description:
   - Assertions and comparisons see one snapshot of a read-only transaction.
   - The task succeeds whatever the verdict is, so that the one who asked decides. RV(verdict) is the worst of all.
 options:
-  assertions:
-    description: Queries and what they have to answer.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name:
-        description: What is asserted, in words.
-        type: str
-        required: true
-      query:
-        description: One query.
-        type: str
-        required: true
-      expect:
-        description:
-          - One value, a comparison like V(>= 1), a row, or a list of rows. Without it the query has to say true.
-          - No row and NULL are inconclusive.
-        type: raw
   manifest:
     description:
       - Path of a backup's manifest (C(<path of the backup>.json)) or of the backup itself.
       - Every table and column of it that is still there must have the recorded row count and checksum. Tables and
         columns that are gone are told in RV(tables_gone) and RV(columns_gone) and are no failure.
     type: path
-  ignore_tables:
-    description:
-      - Tables (C(table) or C(schema.table)) and columns (C(table.column)) that may differ from the manifest, with the
-        wildcards C(*) and C(?).
-      - The bookkeeping tables of the migration tools by default.
-    type: list
-    elements: str
-    default:
-      - alembic_version
-      - django_migrations
-      - schema_migrations
-      - flyway_schema_history
-      - databasechangelog
-      - databasechangeloglock
-      - sqitch.*
   schema_fingerprint:
     description: The fingerprint the schema must have, as RV(schema_fingerprint) or
       M(octalume.rollback.postgres_backup) told it.
@@ -78,6 +44,7 @@ extends_documentation_fragment:
   - octalume.rollback.attributes.info
   - octalume.rollback.postgres.database
   - octalume.rollback.postgres
+  - octalume.rollback.postgres.checks
   - octalume.rollback.lock
 """
 
@@ -143,6 +110,7 @@ from typing import Any
 from ansible_collections.octalume.rollback.plugins.module_utils._module import Call, run_module
 from ansible_collections.octalume.rollback.plugins.module_utils._postgres import archive
 from ansible_collections.octalume.rollback.plugins.module_utils._postgres.arguments import (
+    CHECKS,
     connection_from,
     connection_options,
 )
@@ -150,31 +118,12 @@ from ansible_collections.octalume.rollback.plugins.module_utils._postgres.evalua
 from ansible_collections.octalume.rollback.plugins.module_utils._postgres.validate import Wanted, validate
 from ansible_collections.octalume.rollback.plugins.module_utils._release.fence import LOCK
 
-BOOKKEEPING = [
-    "alembic_version",
-    "django_migrations",
-    "schema_migrations",
-    "flyway_schema_history",
-    "databasechangelog",
-    "databasechangeloglock",
-    "sqitch.*",
-]
 ARGUMENTS: dict[str, Any] = {
     "argument_spec": {
         "lock": LOCK,
         **connection_options(),
-        "assertions": {
-            "type": "list",
-            "elements": "dict",
-            "default": [],
-            "options": {
-                "name": {"type": "str", "required": True},
-                "query": {"type": "str", "required": True},
-                "expect": {"type": "raw"},
-            },
-        },
+        **CHECKS,
         "manifest": {"type": "path"},
-        "ignore_tables": {"type": "list", "elements": "str", "default": BOOKKEEPING},
         "schema_fingerprint": {"type": "str"},
         "script": {"type": "list", "elements": "str", "default": []},
         "chdir": {"type": "path"},

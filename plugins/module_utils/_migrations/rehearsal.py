@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from .._module import RollbackError
 from .._postgres.client import frozen, identifier, session
 from .._postgres.contents import fingerprint, read_tables, schema_lines, table_shapes
-from .._postgres.evaluate import renamed
+from .._postgres.evaluate import ERROR, FAIL, Check, judge_survivors, renamed
 from .._postgres.model import Connection, Table
-from .client import Place
-from .migrator import Descent, Limits, Migrator
+from .._postgres.validate import Wanted, validate
+from .migrator import Descent, Migrator
 from .model import Loss, Plan, Preview, Tool
 from .watch import LockWatch
 
@@ -46,11 +47,28 @@ class Rehearsal:
     schema_fingerprint: str
     locked: Mapping[str, float]
     """Seconds for which each table was locked against everybody."""
+    doubts: tuple[Check, ...] = ()
+    """What the check of the live database after the same way down would stop at."""
 
 
-def rehearse(name: str, tool: Tool, copy: Connection, target: str, limits: Limits, place: Place) -> Rehearsal:
-    """Take the schema of the scratch database ``copy`` down to ``target``."""
-    migrator = Migrator(name, tool, copy, limits=limits, place=place)
+@dataclass(frozen=True)
+class Demands:
+    """What the data have to be like afterwards: as ``recorded`` (nothing for no matter), but for what may differ."""
+
+    recorded: Mapping[str, Table]
+    ignore: Sequence[str] = ()
+    assertions: Sequence[Mapping[str, Any]] = ()
+    fingerprint: str | None = None
+
+    def judge(self, copy: Connection, found: Mapping[str, Table], timeout: float) -> tuple[Check, ...]:
+        """What is not so, by the judge of the live database."""
+        asked = Wanted(self.assertions, None, (), self.fingerprint, (), None, timeout)
+        checks = [*validate(copy, asked).checks, *judge_survivors(self.recorded, found, self.ignore)]
+        return tuple(check for check in checks if check.verdict in (FAIL, ERROR))
+
+
+def rehearse(migrator: Migrator, copy: Connection, target: str, demands: Demands) -> Rehearsal:
+    """Take the schema of the scratch database ``copy`` down to ``target``, by a migrator that is aimed at it."""
     demand_that_it_follows(migrator, copy)
     seen = migrator.observe(target)
     if seen.plan.problems:
@@ -58,18 +76,19 @@ def rehearse(name: str, tool: Tool, copy: Connection, target: str, limits: Limit
             f"no way down from {seen.plan.current} to {seen.plan.target}: {'; '.join(seen.plan.problems)}",
             problems=list(seen.plan.problems),
         )
-    before = look(copy)
+    before = look(copy, demands.recorded)
     try:
         with LockWatch(copy) as held:
             descent = migrator.descend(seen.plan) if seen.plan.steps else Descent()
     except RollbackError as error:
         told = f"rehearsed on a scratch copy, while the live database was left alone: {error.message}"
         raise RollbackError(told, **error.details) from error
-    after = look(copy)
+    after = look(copy, demands.recorded)
     preview, moved = compare(before, after, seen.plan.target)
     return Rehearsal(
         seen.plan, descent, preview, moved, tuple(sorted(before.lines - after.lines)),
         tuple(sorted(after.lines - before.lines)), fingerprint(after.lines), held.longest,
+        demands.judge(copy, after.tables, migrator.limits.tool),
     )  # fmt: skip
 
 
@@ -98,15 +117,15 @@ def _allow(copy: Connection, word: str) -> None:
         server.query(f"ALTER DATABASE {identifier(copy.database)} ALLOW_CONNECTIONS {word}")
 
 
-def look(connection: Connection) -> State:
-    """Schema, checksums and counts of values."""
+def look(connection: Connection, recorded: Mapping[str, Table]) -> State:
+    """Schema, checksums and counts of values; what is ``recorded`` of a table says how it is hashed."""
     with frozen(connection, timeout=600, lock_timeout=30) as database:
         filled: dict[str, dict[str, int]] = {}
         for place, shape in table_shapes(database).items():
             counts = ", ".join(f"count({identifier(column)})" for column in shape.columns) or "count(*)"
             row = database.query(f"SELECT {counts} FROM {identifier(*place)}")[0]  # noqa: S608 - quoted
             filled[".".join(place)] = dict(zip(shape.columns, row, strict=False))
-        return State(frozenset(schema_lines(database)), read_tables(database), filled)
+        return State(frozenset(schema_lines(database)), read_tables(database, recorded), filled)
 
 
 def compare(before: State, after: State, step: str) -> tuple[Preview, dict[str, str]]:

@@ -27,6 +27,29 @@ CONNECTION: dict[str, dict[str, Any]] = {
     "ssl_key": {"type": "path"},
 }
 
+BOOKKEEPING = [
+    "alembic_version",
+    "django_migrations",
+    "schema_migrations",
+    "flyway_schema_history",
+    "databasechangelog",
+    "databasechangeloglock",
+    "sqitch.*",
+]
+CHECKS: dict[str, dict[str, Any]] = {
+    "assertions": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "name": {"type": "str", "required": True},
+            "query": {"type": "str", "required": True},
+            "expect": {"type": "raw"},
+        },
+    },
+    "ignore_tables": {"type": "list", "elements": "str", "default": BOOKKEEPING},
+}
+
 
 def connection_options(*, required: bool = True) -> dict[str, dict[str, Any]]:
     """The argument spec; ``login_db`` is demanded unless a module can work without a database."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 from typing import Any
@@ -166,6 +166,16 @@ def judge_table(name: str, recorded: Table, found: Table) -> Check:
     if whole and recorded.whole_row != found.whole_row:
         return Check(name, FAIL, **words, message="values were swapped between rows")
     return Check(name, PASS, **words)
+
+
+def judge_survivors(recorded: Mapping[str, Table], found: Mapping[str, Table], ignore: Sequence[str]) -> list[Check]:
+    """:func:`judge_table` for every recorded table that is still among those ``found``, but for what may differ."""
+    left = survivors(recorded, {name: tuple(table.columns) for name, table in found.items()}, ignore)
+    checks = []
+    for name, columns in left.columns.items():
+        kept = {column: found[name].columns[column] for column in (*columns, *left.new[name])}
+        checks.append(judge_table(name, recorded[name], replace(found[name], columns=kept)))
+    return checks
 
 
 def _words(table: Table) -> str:

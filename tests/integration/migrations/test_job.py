@@ -235,7 +235,7 @@ def test_a_rehearsal_goes_to_the_copy(place: Place, server: PostgresServer, tmp_
     login = {name: value for name, value in place.options.items() if name.startswith("login")}
     path = str(tmp_path / "app.dump")
     call(postgres_backup, **login, path=path, release="1.4.2")
-    told = call(migration_rehearse, **place.options, path=path)
+    told = call(migration_rehearse, **place.options, path=path, ignore_tables=["state"])
     assert (told["verdict"], told["from"], told["to"], told["loss"]["rows"]) == ("pass", "42", "41", 12)
     assert server.execute("SELECT version FROM state", place.options["login_db"]) == [(42,)]
     assert server.execute("SELECT count(*) FROM pg_database WHERE datname LIKE '%_scratch_%'") == [(0,)]
