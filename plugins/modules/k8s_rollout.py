@@ -192,6 +192,8 @@ suspended:
     - Tools whose automatic sync this or an earlier run has suspended, with C(tool), C(name), C(advice), which tells
       what to revert, C(resume), the command that switches it on again, and both as a sentence in C(note). Also returned
       on failure.
+    - With O(state=rolled_back) also each field manager whose next server-side apply of a workload conflicts with what
+      the rollback wrote (C(tool) is C(server-side apply)), with the command that takes them over as C(resume).
   returned: always
   type: list
   elements: dict
@@ -202,6 +204,7 @@ import datetime
 from typing import Any
 
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.adapter import AUTH_ARGUMENTS, connect
+from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.appliers import appliers
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.arguments import WORKLOADS
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.bystanders import bystanders
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.client import ApiServer
@@ -252,10 +255,11 @@ def run(call: Call) -> dict[str, Any]:
     if options.owner_policy == "suspend":
         suspended = suspend_owners(cluster, plans, options.argocd_namespace, dry_run=call.check_mode)
         held = pause_scalers(cluster, plans, dry_run=call.check_mode)
-        for one in suspended:
-            call.warn(one.note)
+    conflicts = appliers(plans, options.state)
+    for one in (*suspended, *conflicts):
+        call.warn(one.note)
     outcomes = rollout.rehearse(plans) if call.check_mode else rollout.apply(plans)
-    answer = results(outcomes, {"suspended": [one.as_result() for one in suspended]})
+    answer = results(outcomes, {"suspended": [one.as_result() for one in (*suspended, *conflicts)]})
     around = bool(held) or any(one.changed for one in suspended)
     return {**answer, "changed": answer["changed"] or around}
 

@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.octalume.rollback.plugins.module_utils._kubernetes.client import ApiError
 from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
 
-from tests.integration.kubernetes.conftest import Json, Namespace
+from tests.integration.kubernetes.conftest import Json, Namespace, template
 
 SYNC_POLICY = "rollback.octalume.io/sync-policy"
 HELD = {"autoscaling.keda.sh/paused": "true", "rollback.octalume.io/suspended": "true"}
@@ -117,6 +117,37 @@ def test_a_suspended_tool_lets_the_rollback_be_until_the_command_that_is_told(to
     assert tool.owner["spec"].get("syncPolicy") == before.get("syncPolicy")
     assert not tool.owner["spec"].get("suspend")
     assert not tool.owner["metadata"].get("annotations")
+
+
+def test_the_next_server_side_apply_is_told_with_the_command_that_forces_it(namespace: Namespace) -> None:
+    """It conflicts with the fields that the rollback wrote, and the next deploy would be the first to find out."""
+    manifest = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "api", "namespace": namespace.name},
+        "spec": {"selector": {"matchLabels": {"app": "api"}}, "template": template("api", "shop:1.4.1")},
+    }
+
+    def apply(image: str, **more: str) -> Json:
+        manifest["spec"]["template"]["spec"]["containers"][0]["image"] = image
+        query = {"fieldManager": "pipeline", **more}
+        path, kind = namespace.path("Deployment", "api"), "application/apply-patch+yaml"
+        return namespace.api._json("PATCH", path, query, manifest, kind)
+
+    for number, image in enumerate(("shop:1.4.1", "shop:1.4.2"), 1):
+        apply(image)
+        namespace.until(lambda: namespace.revision("api") == number)  # noqa: B023
+    namespace.settle()
+    predicted = namespace.rollout_check("rolled_back")["suspended"]
+    [told] = namespace.rollout("rolled_back")["suspended"]
+    assert [told] == predicted == namespace.rollout("rolled_back")["suspended"], "a second run tells it too"
+    command = f"kubectl -n {namespace.name} apply --server-side --field-manager=pipeline --force-conflicts -f FILE"
+    assert (told["tool"], told["name"], told["resume"]) == ("server-side apply", "pipeline", command)
+    assert told["note"] in namespace.warned
+    with pytest.raises(ApiError, match=r'conflict with "octalume-rollback"'):
+        apply("shop:1.4.3")
+    apply("shop:1.4.3", force="true")
+    apply("shop:1.4.4")  # forced once, all of it is theirs again
 
 
 def test_what_a_person_has_suspended_stays_theirs(namespace: Namespace) -> None:
