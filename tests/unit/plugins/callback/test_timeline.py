@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 from ansible.executor.stats import AggregateStats
-from ansible_collections.octalume.rollback.plugins.callback.timeline import CallbackModule, complaint
+from ansible_collections.octalume.rollback.plugins.callback.timeline import REFUSED, CallbackModule, complaint
 
 
 @pytest.mark.parametrize(
@@ -71,6 +73,13 @@ def test_a_refusal_to_abort_is_not_followed_by_the_command_that_was_refused(monk
     assert len(ended(CallbackModule(), monkeypatch, ("eu", refusal), ("eu", "Say what is next"))) == 1
     assert len(ended(CallbackModule(), monkeypatch, ("eu", refusal), ("us", "Release the lock"))) == 1
     assert ended(CallbackModule(), monkeypatch) == []
+
+
+def test_every_refusal_to_abort_is_known_by_its_name() -> None:
+    tasks = yaml.safe_load((Path(__file__).parents[4] / "playbooks/tasks/put_back.yml").read_text())
+    names = [task["name"] for task in tasks if "ansible.builtin.fail" in task]
+    assert names
+    assert [name for name in names if not name.startswith(REFUSED)] == []
 
 
 def test_each_environment_has_its_own_duration_where_they_do_not_wait_for_each_other(
