@@ -3,16 +3,21 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 from ansible_collections.octalume.rollback.plugins.modules import rollback_record_info
 
 from tests.integration.database.conftest import Shop, decided
 from tests.integration.postgres.calling import call
-from tests.integration.rollback.conftest import Operator
+from tests.integration.rollback.conftest import Operator, wait_for_line
+from tests.sandbox.process import kill_tree
 
 pytestmark = pytest.mark.sandbox
 
@@ -82,3 +87,59 @@ def test_every_row_comes_back_and_nothing_by_accident(operator: Operator, shop: 
     secrets = [user["password"] for user in postgres["users"].values()] + [s3["secret_key"]]
     for text in said:
         assert not [secret for secret in secrets if secret in text]
+
+
+def ready(operator: Operator) -> int:
+    """Pods that serve."""
+    deployment = operator.sandbox.cluster.get("Deployment", "api-server") or {}
+    return int(deployment["status"].get("readyReplicas", 0))
+
+
+def test_a_restore_that_was_killed_lets_the_service_run_again(operator: Operator, shop: Shop) -> None:
+    decided(operator)
+    operator.sandbox.ship("1.4.2")
+    operator.sandbox.query("UPDATE products SET name = name || ' (damaged)' RETURNING 1")
+    restore = ("-e", "version=1.4.2", "-e", "restore_confirm=shop")
+    killed = operator.start("restore", *restore)
+    wait_for_line(killed, "Restore beside the live database, compare, and swap")
+    kill_tree(killed.pid)
+    killed.communicate(timeout=30)
+    assert ready(operator) == 0, "it had been stopped for the restore"
+    output = operator.play("restore", *restore)
+    assert "api-server runs on it again" in output
+    assert ready(operator) == 3
+    assert not [row for row in shop.rows()["products"] if "damaged" in row]
+    (record,) = (one for one in records(operator) if one["release"] == "1.4.2-restore")
+    assert record["status"] == "completed"
+
+
+@contextmanager
+def may_not_create(operator: Operator) -> Iterator[None]:
+    """The owner of the schema may not create databases meanwhile."""
+    postgres = operator.sandbox.endpoints["postgres"]
+    owner = postgres["users"]["owner"]["user"]
+    connection = psycopg2.connect(
+        host=postgres["host"], port=postgres["port"], dbname="postgres", **postgres["users"]["superuser"]
+    )
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER ROLE {owner} NOCREATEDB")
+        try:
+            yield
+        finally:
+            cursor.execute(f"ALTER ROLE {owner} CREATEDB")
+            connection.close()
+
+
+def test_a_restore_that_fails_before_the_swap_lets_the_service_run_on(operator: Operator, shop: Shop) -> None:
+    decided(operator)
+    operator.sandbox.ship("1.4.2")
+    operator.sandbox.query("UPDATE products SET name = name || ' (kept)' RETURNING 1")
+    before = shop.rows()
+    # A role that may not create databases finds out only when everything is stopped.
+    login = json.dumps({"database_restore_connections": {"shop": "{{ database_connections.shop }}"}})
+    with may_not_create(operator):
+        output = operator.play("restore", "-e", "version=1.4.2", "-e", "restore_confirm=shop", "-e", login, rc=2)
+    assert "Nothing was swapped, and the service runs on as it did" in " ".join(output.split())
+    assert ready(operator) == 3
+    assert shop.rows() == before
