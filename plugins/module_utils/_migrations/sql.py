@@ -6,6 +6,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from .._postgres.arguments import BOOKKEEPING
+from .._postgres.evaluate import ignored
 from .model import Drop
 
 TOKEN = re.compile(
@@ -13,13 +15,16 @@ TOKEN = re.compile(
       | (?P<dollar>\$(?P<tag>[A-Za-z_]\w*)?\$.*?\$(?(tag)(?P=tag))\$)
       | (?P<string>[eEbBxX]?'(?:[^'\\]|''|\\.)*')
       | (?P<quoted>"(?:[^"]|"")*")
+      | (?P<meta>\\[A-Za-z!?][^\n]*)
       | (?P<word>[A-Za-z_\u0080-\uffff][\w$]*)
       | (?P<other>.)""",
     re.VERBOSE | re.DOTALL,
 )
 NAMED = re.compile(r"irreversible|cannot be (undone|reversed|reverted)|no way back", re.IGNORECASE)
-# Statements whose effect is not in their text.
-HIDDEN = ("DO", "SELECT", "CALL", "EXECUTE", "PERFORM", "WITH", "COPY")
+# Statements whose effect is not in their text, or which overwrite values that only they know.
+HIDDEN = ("DO", "SELECT", "CALL", "EXECUTE", "PERFORM", "WITH", "COPY", "MERGE", "PREPARE", "EXPLAIN")
+# What psql does with these commands changes no data; others read files, run programs or go to another database.
+PLAIN_COMMANDS = re.compile(r"\\(set|unset|echo|qecho|warn|pset|timing|if|elif|else|endif|encoding|g|gset|[tax])\b")
 EMPTY = "its down script is empty"
 HARMLESS_FUNCTIONS = re.compile(r"\s*SELECT\s+(pg_catalog\.)?(setval|set_config|pg_advisory\w+)\s*\(", re.IGNORECASE)
 
@@ -93,6 +98,12 @@ def statements(sql: str) -> Iterator[list[tuple[str, str]]]:
         kind = "dollar" if match.group("dollar") else str(match.lastgroup)
         if kind == "skip":
             continue
+        if kind == "meta":  # a command of psql ends with its line; \g and its kin send what stands before it
+            if current and match.group().startswith("\\g"):
+                yield current
+                current = []
+            yield [(kind, match.group().strip())]
+            continue
         if (kind, match.group()) == ("other", ";"):
             if current:
                 yield current
@@ -110,9 +121,56 @@ def drops(sql: str) -> tuple[list[Drop], list[str]]:
     for tokens in statements(sql):
         found += _drops_of(Words(tokens))
         text = " ".join(text for _unused, text in tokens)
-        if tokens[0][1].upper() in HIDDEN and not HARMLESS_FUNCTIONS.match(text):
+        if _hides(tokens, text):
             hidden.append(text[:80])
     return found, hidden
+
+
+def _hides(tokens: list[tuple[str, str]], text: str) -> bool:
+    """Whether a statement may cost data that its text does not name."""
+    if tokens[0][0] == "meta":
+        return not PLAIN_COMMANDS.match(text)
+    words = Words(tokens)
+    if tokens[0][1].upper() in HIDDEN:
+        return not HARMLESS_FUNCTIONS.match(text)
+    if words.take("UPDATE"):
+        words.take("ONLY")
+        return not ignored(".".join(words.name()), BOOKKEEPING)
+    keywords = [text.upper() for kind, text in tokens if kind == "word"]
+    if keywords[:1] == ["INSERT"]:
+        return "CONFLICT" in keywords and "UPDATE" in keywords
+    if words.take("ALTER", "TABLE"):
+        return _retypes(words)
+    if words.take("ALTER", "TYPE"):
+        return keywords[-1] == "CASCADE"
+    if words.take("DROP", "EXTENSION") or words.take("DROP", "OWNED"):
+        return True
+    emptied = words.take("TRUNCATE")
+    dropped = words.take("DROP") and not words.take("TABLE") and not words.take("SCHEMA")
+    return (emptied or dropped) and keywords[-1] == "CASCADE"
+
+
+def _retypes(words: Words) -> bool:
+    """Whether an action of ALTER TABLE gives a column another type, which may round or cut its values."""
+    _table(words)
+    while True:
+        if words.take("ALTER"):
+            words.take("COLUMN")
+            words.name()
+            words.take("SET", "DATA")
+            if words.take("TYPE"):
+                return True
+        if not words.next_action():
+            return False
+
+
+def _table(words: Words) -> tuple[str, ...]:
+    """The table of an ALTER TABLE."""
+    words.take("IF", "EXISTS")
+    words.take("ONLY")
+    table = words.name()
+    words.punctuation("*")
+    return table
 
 
 def _drops_of(words: Words) -> list[Drop]:
@@ -134,10 +192,7 @@ def _drops_of(words: Words) -> list[Drop]:
 
 
 def _dropped_columns(words: Words) -> list[Drop]:
-    words.take("IF", "EXISTS")
-    words.take("ONLY")
-    table = words.name()
-    words.punctuation("*")
+    table = _table(words)
     found = []
     while True:
         if words.take("DROP") and not words.take("CONSTRAINT"):

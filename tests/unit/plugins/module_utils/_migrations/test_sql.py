@@ -33,6 +33,12 @@ DROPS = [
     ),
     ("DROP VIEW v; DROP INDEX i; DROP MATERIALIZED VIEW m; DROP FUNCTION f; DROP TYPE t", []),
     ("DROP TABLE a; DROP TABLE b", [("table", "a", ""), ("table", "b", "")]),
+    ("\\set ON_ERROR_STOP on\nDROP TABLE a;", [("table", "a", "")]),
+    ("SELECT setval('s', 1) \\gset\n\\echo done\nDROP TABLE a", [("table", "a", "")]),
+    ("UPDATE alembic_version SET version_num='0002' WHERE alembic_version.version_num = '0003'", []),
+    ("UPDATE public.schema_migrations SET dirty = false; INSERT INTO a VALUES (1) ON CONFLICT DO NOTHING", []),
+    ("ALTER TABLE a ALTER COLUMN type SET NOT NULL, ALTER type DROP DEFAULT", []),
+    ("DROP TABLE a CASCADE; ALTER TYPE t ADD VALUE 'x'", [("table", "a", "")]),
     ("", []),
 ]
 
@@ -51,10 +57,32 @@ def test_drops(sql: str, expected: list[tuple[str, str, str]]) -> None:
         "SELECT drop_everything()",
         "CALL tidy()",
         "WITH gone AS (DELETE FROM a RETURNING *) INSERT INTO b SELECT * FROM gone",
+        "UPDATE users SET tier = NULL",
+        "UPDATE ONLY public.users u SET tier = NULL",
+        "MERGE INTO a USING b ON a.id = b.id WHEN MATCHED THEN DELETE",
+        "INSERT INTO a SELECT * FROM b ON CONFLICT (id) DO UPDATE SET n = 0",
+        "DROP TYPE mood CASCADE",
+        "DROP EXTENSION postgis",
+        "DROP OWNED BY shop",
+        "DROP DOMAIN IF EXISTS d cascade",
+        "TRUNCATE a CASCADE",
+        "ALTER TABLE a ALTER COLUMN price TYPE int",
+        "ALTER TABLE ONLY s.a ADD x int, ALTER price SET DATA TYPE numeric(8, 2) USING round(price, 2)",
+        "ALTER TYPE pair DROP ATTRIBUTE x CASCADE",
+        "\\ir 041.sql",
+        "\\i more.sql\nSELECT setval('s', 1)",
+        "\\! rm -rf /srv",
+        "\\copy a from 'a.csv'",
     ],
 )
 def test_statements_that_hide_what_they_do_are_told(sql: str) -> None:
     assert drops(sql)[1][0].startswith(sql.split(maxsplit=1)[0])
+
+
+def test_what_follows_a_command_of_psql_is_a_statement_of_its_own() -> None:
+    found, hidden = drops("\\ir other.sql\nDROP TABLE a;\n\\connect other\nDELETE FROM b")
+    assert [drop.table for drop in found] == [("a",), ("b",)]
+    assert hidden == ["\\ir other.sql", "\\connect other"]
 
 
 @pytest.mark.parametrize(
