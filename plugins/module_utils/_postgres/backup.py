@@ -18,7 +18,7 @@ from pathlib import Path
 from .._module import RollbackError
 from . import archive, plan
 from .client import Database, frozen, server_version, session
-from .contents import fingerprint, read_tables, schema_lines
+from .contents import fingerprint, read_tables, schema_lines, sequences
 from .locks import wait_for_readers
 from .model import Connection, Manifest, Proof, Table
 from .programs import PipelineError, Programs, run_pipeline
@@ -40,11 +40,13 @@ WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema') 
 """
 ABOUT = """
 SELECT pg_encoding_to_char(encoding), datcollate, datctype,
+       CASE told->>'datlocprovider' WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE 'libc' END,
+       coalesce(told->>'datlocale', told->>'daticulocale'), told->>'daticurules',
        ARRAY(SELECT DISTINCT pg_get_userbyid(c.relowner)::text FROM pg_class c JOIN pg_namespace n
              ON n.oid = c.relnamespace WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')
              AND n.nspname NOT LIKE 'pg\\_%' ORDER BY 1),
        ARRAY(SELECT extname::text FROM pg_extension WHERE extname <> 'plpgsql' ORDER BY 1)
-FROM pg_database WHERE datname = current_database()
+FROM pg_database AS d, to_jsonb(d) AS told WHERE datname = current_database()
 """
 
 
@@ -68,7 +70,7 @@ class Request:
 
 def preflight(connection: Connection, request: Request, programs: Programs) -> None:
     """Raise with every reason why this backup would fail or be worthless."""
-    parent = request.path.parent
+    parent = next(place for place in request.path.parents if place.exists())  # what is missing below is made
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
         raise RollbackError(
             f"{parent} is not a directory this user can write to; create it first or choose another path",
@@ -116,6 +118,7 @@ def take(
 @contextmanager
 def _workplace(path: Path) -> Iterator[Path]:
     """A directory beside ``path``, ours alone while we live; what a killed run left in it is removed."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     place = path.with_name(f".{path.name}.partial")
     place.mkdir(mode=0o700, exist_ok=True)
     handle = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
@@ -146,8 +149,9 @@ def _dump(
     with frozen(connection, timeout=request.timeout, lock_timeout=request.lock_timeout) as database:
         snapshot = str(database.query("SELECT pg_export_snapshot()")[0][0])
         version = server_version(database)
-        encoding, collate, ctype, roles, extensions = database.query(ABOUT)[0]
+        encoding, collate, ctype, provider, locale, rules, roles, extensions = database.query(ABOUT)[0]
         lines = schema_lines(database)
+        given = sequences(database)
         counting = _Counting(database)
         try:
             size, digest, files = _write(connection, request, programs, target, snapshot, progress)
@@ -161,7 +165,7 @@ def _dump(
         taken_at=taken_at, seconds=round(time.monotonic() - started, 3), release=request.release,
         migration_version=request.migration_version, schema_fingerprint=fingerprint(lines), tables=tables,
         encoding=encoding, collate=collate, ctype=ctype, roles=tuple(roles), extensions=tuple(extensions),
-        environment=request.environment,
+        environment=request.environment, sequences=given, locale_provider=provider, locale=locale, icu_rules=rules,
     )  # fmt: skip
 
 

@@ -28,6 +28,15 @@ WHERE c.relkind = 'r' AND c.relpersistence <> 't'
 ORDER BY 1, 2
 """
 
+# Where each sequence is; one that goes round has no such place, and that of an extension is none of a dump.
+SEQUENCES = """
+SELECT n.nspname || '.' || c.relname,
+       CASE WHEN has_sequence_privilege(c.oid, 'SELECT') THEN pg_sequence_last_value(c.oid) END, s.seqincrement > 0
+FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE NOT s.seqcycle AND c.relpersistence <> 't' AND NOT EXISTS (
+    SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+"""
+
 # One line per object, in words that do not depend on the order in which columns were added.
 SCHEMA = """
 WITH spaces AS (
@@ -80,6 +89,25 @@ def table_shapes(database: Database) -> dict[tuple[str, str], Shape]:
     """``(schema, table)`` to its shape."""
     rows = database.query(TABLES)
     return {(row[0], row[1]): Shape(tuple(row[2]), tuple(row[3]), frozenset(row[4])) for row in rows}
+
+
+def sequences(database: Database) -> dict[str, int]:
+    """``schema.sequence`` to the last value it has given, if any."""
+    return {row[0]: int(row[1]) for row in database.query(SEQUENCES) if row[1] is not None}
+
+
+def behind(database: Database, recorded: Mapping[str, int]) -> list[str]:
+    """The sequences that would give values again which were given when they were ``recorded``.
+
+    One that is ahead is as good: sequences do not wait for a snapshot, so a dump holds them a little later as well.
+    """
+    found = {row[0]: (row[1], row[2]) for row in database.query(SEQUENCES)}
+    late = []
+    for name, value in recorded.items():
+        last, ascends = found.get(name, (None, True))
+        if last is None or (last < value if ascends else last > value):
+            late.append(name)
+    return late
 
 
 def schema_lines(database: Database) -> list[str]:

@@ -12,7 +12,9 @@ from .._module import RollbackError
 
 KIND = "octalume.rollback/postgres-backup"
 MANIFEST_FORMAT = 1
-LATER = frozenset({"environment"})  # what the first manifests do not have
+LATER = frozenset(
+    {"environment", "sequences", "locale_provider", "locale", "icu_rules"}
+)  # what the first manifests do not have
 
 
 @dataclass(frozen=True)
@@ -142,11 +144,22 @@ class Manifest:
     extensions: tuple[str, ...] = ()
     proof: Proof = Proof("none", "inconclusive", 0.0)
     environment: str | None = None
+    sequences: Mapping[str, int] = field(default_factory=dict)
+    """The last value of each sequence that has given any, when the snapshot began."""
+    locale_provider: str | None = None
+    """``libc``, ``icu`` or ``builtin``; None where that was not recorded."""
+    locale: str | None = None
+    icu_rules: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""
         plain = {**self.__dict__, "tables": {name: table.as_dict() for name, table in sorted(self.tables.items())}}
-        plain.update(files=dict(self.files), roles=list(self.roles), extensions=list(self.extensions))
+        plain.update(
+            files=dict(self.files),
+            sequences=dict(self.sequences),
+            roles=list(self.roles),
+            extensions=list(self.extensions),
+        )
         return {"kind": KIND, "manifest_format": MANIFEST_FORMAT, **plain, "proof": asdict(self.proof)}
 
     @classmethod

@@ -13,7 +13,7 @@ from pathlib import Path
 from .._module import RollbackError
 from . import archive, plan
 from .client import Database, QueryError, frozen, identifier, session, version_at
-from .contents import fingerprint, read_table, schema_lines, table_shapes
+from .contents import behind, fingerprint, read_table, schema_lines, table_shapes
 from .locks import terminate as end_sessions
 from .model import Connection, Manifest
 from .programs import Programs, find_programs
@@ -94,6 +94,8 @@ def is_as_recorded(connection: Connection, manifest: Manifest, timeout: float) -
     with frozen(connection, timeout=timeout, lock_timeout=30) as database:
         if fingerprint(schema_lines(database)) != manifest.schema_fingerprint:
             return False
+        if behind(database, manifest.sequences):
+            return False
         shapes = {".".join(place): (place, shape) for place, shape in table_shapes(database).items()}
         if set(shapes) != set(manifest.tables):
             return False
@@ -164,6 +166,9 @@ def restore(
         load(new, request.path, manifest, programs, jobs=request.jobs, timeout=request.timeout, owners=True)
         progress("comparing every table with the manifest")
         demand_equal(new, manifest, request.timeout)
+        progress("telling the planner what it holds")
+        with session(new, statement_timeout=request.timeout) as restored:
+            restored.query("ANALYZE")
         previous = f"{name[:40]}_before_{stamp}" if exists(connection) else None
         fence()
         _swap(connection, new.database, previous, request.terminate)

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from .._module import RollbackError
 from . import archive
-from .client import CannotConnect, Database, QueryError, Session, frozen, identifier, session
+from .client import CannotConnect, Database, QueryError, Session, frozen, identifier, server_version, session
 from .contents import read_tables
 from .model import Connection, Manifest, Table
-from .plan import compare_tables
+from .plan import compare_tables, major
 from .programs import PipelineError, Programs, run_pipeline
 
 NO_RIGHT = re.compile(r"permission denied|must be (superuser|(a )?member|(the )?owner)|Must be superuser")
@@ -37,12 +37,16 @@ class MayNotCreate(RollbackError):
 
 def create_database(connection: Connection, name: str, manifest: Manifest) -> None:
     """An empty database ``name`` with the encoding and locale of the one in the backup."""
-    settings = (manifest.encoding, manifest.collate, manifest.ctype)
     with session(connection.standing_in, statement_timeout=300) as server:
+        settings = {"ENCODING": manifest.encoding, "LC_COLLATE": manifest.collate, "LC_CTYPE": manifest.ctype}
+        if manifest.locale_provider and major(server_version(server)) >= 15:  # the first that may choose
+            settings["LOCALE_PROVIDER"] = manifest.locale_provider
+            words = {"icu": "ICU_LOCALE", "builtin": "BUILTIN_LOCALE"}
+            more = {words.get(manifest.locale_provider, ""): manifest.locale, "ICU_RULES": manifest.icu_rules}
+            settings |= {word: value for word, value in more.items() if word and value}
+        words_of = " ".join(f"{word} %s" for word in settings)
         try:
-            server.query(
-                f"CREATE DATABASE {identifier(name)} TEMPLATE template0 ENCODING %s LC_COLLATE %s LC_CTYPE %s", settings
-            )
+            server.query(f"CREATE DATABASE {identifier(name)} TEMPLATE template0 {words_of}", tuple(settings.values()))
         except QueryError as error:
             told = f"cannot create the database {name}: {error.message}"
             if error.sqlstate == "42501":

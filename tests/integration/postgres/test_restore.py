@@ -93,6 +93,53 @@ def test_data_of_another_environment_come_only_by_its_name(
 
 
 @pytest.mark.usefixtures("cleared")
+def test_sequences_that_fell_behind_are_brought_back_too(
+    login: dict[str, Any], folder: Path, server: PostgresServer, shop: str
+) -> None:
+    path = str(folder / "shop.dump")
+    server.execute("CREATE SEQUENCE down INCREMENT -1; SELECT nextval('down'), nextval('down')", shop)
+    call(postgres_backup, **login, path=path)
+    server.execute("SELECT nextval('orders_id_seq'), nextval('down')", shop)  # ahead: no value is given twice
+    assert not call(postgres_restore, **login, path=path)["changed"]
+    server.execute("SELECT setval('orders_id_seq', 5)", shop)
+    assert call(postgres_restore, **login, path=path)["changed"]
+    assert server.execute("SELECT nextval('orders_id_seq'), nextval('down')", shop) == [(2001, -3)]
+    server.execute("SELECT setval('down', -1)", shop)
+    assert call(postgres_restore, check_mode=True, **login, path=path)["changed"]
+
+
+@pytest.mark.usefixtures("cleared")
+def test_the_planner_knows_the_restored_database(
+    login: dict[str, Any], folder: Path, server: PostgresServer, shop: str
+) -> None:
+    path = str(folder / "shop.dump")
+    call(postgres_backup, **login, path=path)
+    server.execute("DELETE FROM orders", shop)
+    call(postgres_restore, **login, path=path)
+    assert server.execute("SELECT reltuples FROM pg_class WHERE relname = 'orders'", shop) == [(2000,)]
+    assert server.execute("SELECT count(*) FROM pg_stats WHERE tablename = 'orders'", shop) == [(4,)]
+
+
+@pytest.mark.usefixtures("cleared")
+def test_the_collation_of_icu_comes_back(
+    login: dict[str, Any], folder: Path, server: PostgresServer, shop: str
+) -> None:
+    path = folder / "icu.dump"
+    if int(server.execute("SHOW server_version_num")[0][0]) < 150000:
+        pytest.skip("PostgreSQL chooses the locale provider of a database from version 15 on")
+    server.execute(f"DROP DATABASE {shop}")
+    server.execute(f"CREATE DATABASE {shop} TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'sv-SE'")
+    server.execute("CREATE TABLE words AS SELECT unnest(ARRAY['zebra', 'ärlig']) AS word", shop)
+    asked = "SELECT to_jsonb(d) - 'oid' - 'datfrozenxid' - 'datminmxid' FROM pg_database d WHERE datname = %s"
+    before = server.execute(asked, arguments=[shop])
+    call(postgres_backup, **login, path=str(path), proof="restore")
+    server.execute(f"DROP DATABASE {shop}")
+    call(postgres_restore, **login, path=str(path))
+    assert server.execute(asked, arguments=[shop]) == before
+    assert server.execute("SELECT array_agg(word ORDER BY word) FROM words", shop) == [(["zebra", "ärlig"],)]
+
+
+@pytest.mark.usefixtures("cleared")
 def test_dropped_database_comes_back(login: dict[str, Any], folder: Path, server: PostgresServer, shop: str) -> None:
     path = str(folder / "shop.dump")
     call(postgres_backup, **login, path=path)
