@@ -22,7 +22,7 @@ options:
   path:
     description:
       - Name of the backup, a file for O(format=custom) and a directory for O(format=directory).
-      - The directory it lies in must exist.
+      - The directory it lies in is made where it is missing, for its owner alone, as the backup is.
     type: path
     required: true
   format:

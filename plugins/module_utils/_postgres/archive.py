@@ -59,6 +59,11 @@ def dump_stages(programs: Programs, form: str, compression: str, level: int | No
     return stages
 
 
+def create(path: Path) -> IO[bytes]:
+    """A new file for rows of customers: nobody else may read it."""
+    return open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600))
+
+
 class HashedFile:
     """A file that is written front to back and hashed on the way; ``progress`` hears of it every few seconds."""
 
@@ -68,7 +73,7 @@ class HashedFile:
         self._hash = hashlib.sha256()
         self._progress = progress
         self._spoke = time.monotonic()
-        self._file: IO[bytes] = path.open("wb")
+        self._file: IO[bytes] = create(path)
 
     def write(self, chunk: bytes) -> None:
         """Append ``chunk``; a full disk is a clear error."""

@@ -132,7 +132,8 @@ class Store:
         partial = path.with_name(f".{path.name}.download")
         beside = archive.manifest_path(path)
         try:
-            with partial.open("wb") as file:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with archive.create(partial) as file:
                 for chunk in self._chunks():
                     file.write(chunk)
             archive.verify_bytes(partial, manifest)

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import socket
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -107,10 +109,22 @@ def test_wrong_password(login: dict[str, Any], good: Path) -> None:
         again({**login, "login_password": "wrong"}, good)
 
 
-def test_unwritable_destination(login: dict[str, Any], good: Path, folder: Path) -> None:
+def test_unwritable_destination(login: dict[str, Any], good: Path) -> None:
     with pytest.raises(RollbackError, match="is not a directory this user can write to"):
-        call(postgres_backup, **login, path=str(folder / "gone" / "shop.dump"))
+        call(postgres_backup, **login, path=str(good / "no directory" / "shop.dump"))
     assert good.exists()
+
+
+def test_missing_directories_are_made_and_nobody_else_may_read_a_backup(login: dict[str, Any], folder: Path) -> None:
+    path = folder / "of" / "rollbacks" / "shop.dump"
+    call(postgres_backup, check_mode=True, **login, path=str(path))
+    assert not (folder / "of").exists()
+    before = os.umask(0o022)
+    try:
+        call(postgres_backup, **login, path=str(path))
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE(place.stat().st_mode) for place in (path.parent, path)] == [0o700, 0o600]
 
 
 @contextmanager
