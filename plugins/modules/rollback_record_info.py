@@ -77,7 +77,7 @@ def run(call: Call) -> dict[str, Any]:
         for record in open_store(call.params, warn=call.warn).load()
         if release in (None, record.release) and environment in (None, record.environment)
     ]
-    records.sort(key=lambda record: record.opened_at, reverse=True)
+    records = journal.newest_first(records)
     open_one = journal.unfinished(records, release, environment) if release and environment else None
     return {
         "changed": False,
