@@ -308,7 +308,7 @@ def run(call: Call) -> dict[str, Any]:
         "changed": bool(left) or (call.check_mode and bool(wanted)),
         "verdict": worst(delivery.verdict for delivery in deliveries).value if deliveries else Verdict.PASS.value,
         "deliveries": [_result(delivery) for delivery in deliveries],
-        "sent": [*dict.fromkeys([*before, *left])],
+        "sent": [*dict.fromkeys(one for one in before if one not in left), *left],
     }
     if call.diff and result["changed"]:
         text = f"Subject: {one_line(notice.subject)}\n\n{notice.body}\n"

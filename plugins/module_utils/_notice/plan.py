@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 import mimetypes
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from email.message import EmailMessage
 from email.utils import formatdate
 from pathlib import PurePath
@@ -36,9 +36,21 @@ PAGERDUTY_SEVERITY = {
 }
 
 
-def unsent(notice: Notice, channels: Sequence[Channel], sent: Collection[str]) -> list[Channel]:
-    """The channels that ``notice`` has not been sent to, by the ids in ``sent``."""
-    return [channel for channel in channels if channel.delivery(notice) not in sent]
+def unsent(notice: Notice, channels: Sequence[Channel], sent: Sequence[str]) -> list[Channel]:
+    """The channels that ``notice`` has not been sent to, by the ids in ``sent``, the newest last.
+
+    That a rollback is completed is told again where people have been told since that it has failed.
+    """
+    return [
+        channel
+        for channel in channels
+        if channel.delivery(notice) not in sent or (notice.event == "completed" and _taken_back(notice, channel, sent))
+    ]
+
+
+def _taken_back(notice: Notice, channel: Channel, sent: Sequence[str]) -> bool:
+    since = sent[sent.index(channel.delivery(notice)) + 1 :]
+    return any(one.startswith(f"{notice.id}:failed") and one.endswith(f"@{channel.name}") for one in since)
 
 
 def one_line(text: str) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -95,6 +96,15 @@ def test_what_was_sent_on_a_channel_is_not_sent_there_again() -> None:
     channels = [Channel(name, MAIL, 1) for name in ("a", "b")]
     assert unsent(NOTICE, channels, ["shop-1.4.2:started@a"]) == channels[1:]
     assert unsent(NOTICE, channels, ["shop-1.4.2:completed@a", "other:started@a"]) == channels
+
+
+def test_what_was_told_to_have_failed_since_is_told_to_be_completed_again() -> None:
+    done = replace(NOTICE, event="completed")
+    channels = [Channel(name, MAIL, 1) for name in ("a", "b")]
+    completed, failed = done.key, "shop-1.4.2:failed"
+    sent = [f"{failed}@a", f"{completed}@a", f"{completed}@b", f"{failed}@a"]
+    assert [one.name for one in unsent(done, channels, sent)] == ["a"]
+    assert unsent(done, channels, [*sent[:1], *sent[2:], sent[1]]) == []
 
 
 def entry(**options: Any) -> dict[str, Any]:
