@@ -65,3 +65,17 @@ def folder(tmp_path: Path) -> Path:
 def login(server: PostgresServer, shop: str) -> dict[str, Any]:
     """Connection options of the superuser."""
     return server.login(shop)
+
+
+def databases(server: PostgresServer, shop: str) -> list[str]:
+    """The database and what was made of it."""
+    rows = server.execute("SELECT datname FROM pg_database WHERE datname LIKE %s ORDER BY 1", arguments=[f"{shop}%"])
+    return [row[0] for row in rows if row[0] == shop or row[0].startswith(f"{shop}_")]
+
+
+@pytest.fixture
+def cleared(server: PostgresServer, shop: str) -> Any:
+    """Drops what a restore leaves behind."""
+    yield
+    for name in databases(server, shop):
+        server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
