@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from .._module import RollbackError
@@ -25,6 +25,10 @@ TABLES_OF_SCHEMA = """
 SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %s AND c.relkind IN ('r', 'p') AND NOT c.relispartition ORDER BY 2
 """
+SESSIONS = (
+    "SELECT pid FROM pg_stat_activity"
+    " WHERE application_name = %s AND datname = current_database() AND pid <> pg_backend_pid()"
+)
 COLUMN = "SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = %s AND NOT attisdropped"
 
 
@@ -69,17 +73,34 @@ def _aged(holder: Holder, since: dict[str, float], waited: float) -> Holder:
     return replace(holder, seconds=waited - first) if holder.seconds == UNKNOWN else holder
 
 
+def wait_for_sessions(
+    connection: Connection, application: str, patience: float, progress: Callable[[str], None]
+) -> None:
+    """Return once no session of ``application`` is at work; :class:`RollbackError` after ``patience`` seconds."""
+    deadline = time.monotonic() + patience
+    told = False
+    with session(connection, statement_timeout=QUERY_TIMEOUT) as database:
+        while pids := [str(row[0]) for row in database.query(SESSIONS, (application,))]:
+            if time.monotonic() > deadline:
+                raise RollbackError(
+                    f"a migration that an earlier run began in {connection.place} is still at work (pid"
+                    f" {', '.join(pids)} on the server); wait for it, or end it: SELECT pg_terminate_backend({pids[0]})"
+                )
+            if not told:
+                progress(
+                    f"a migration that an earlier run began is still at work (pid {', '.join(pids)}): waiting for it"
+                )
+                told = True
+            time.sleep(0.2)
+
+
 def end_sessions(connection: Connection, application: str) -> list[int]:
     """End the server's side of a tool that was killed here: it would go on with its statement and hold its locks.
 
     The sessions that were seen and ended: none of a tool that says another application_name, as one behind ssh does.
     """
     with session(connection, statement_timeout=QUERY_TIMEOUT) as database:
-        rows = database.query(
-            "SELECT pid FROM pg_stat_activity WHERE application_name = %s AND datname = current_database()"
-            " AND pid <> pg_backend_pid()",
-            (application,),
-        )
+        rows = database.query(SESSIONS, (application,))
         refused = terminate_sessions(database, [row[0] for row in rows])
     return [row[0] for row in rows if row[0] not in refused]
 

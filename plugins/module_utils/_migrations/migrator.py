@@ -87,8 +87,14 @@ class Migrator:
         self.adapter: Adapter = ADAPTERS[name](self.tool, self._run)
 
     def settle(self, *, take: bool) -> list[str]:
-        """Wait for what a run that broke off has left at work; what it said."""
-        return [line for done in self._run.settle(self.limits.tool, take=take) for line in done.lines]
+        """Wait for what a run that broke off has left at work; what it said.
+
+        A tool that is a child of ours lives on where only we were ended, and may be about to commit.
+        """
+        said = [line for done in self._run.settle(self.limits.tool, take=take) for line in done.lines]
+        if self.connection:
+            live.wait_for_sessions(self.connection, APPLICATION, self.limits.tool, self._progress)
+        return said
 
     def observe(self, target: str | None) -> Observation:
         """Ask the tool, plan the way to ``target`` (to where it is, without one) and preview what it would lose."""

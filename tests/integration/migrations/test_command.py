@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -275,3 +276,41 @@ def test_info_tells_the_fingerprint_of_the_live_schema(project: dict[str, Any]) 
     after = call(migration_info, **project)["schema_fingerprint"]
     assert len(before) == len(after) == 64
     assert before != after
+
+
+def orphan(project: dict[str, Any], server: PostgresServer, seconds: float) -> subprocess.Popen[bytes]:
+    """The tool on its way down, as a run that was ended leaves it behind."""
+    script = down_script(project, 42)
+    script.write_text(f"SELECT pg_sleep({seconds});\n{script.read_text()}")
+    environment = {**server.environment(project["login_db"]), "PGAPPNAME": "octalume.rollback migration"}
+    child = subprocess.Popen(
+        ["./migrate.sh", "down", "--to-version", "41"],
+        cwd=project["chdir"], env={**os.environ, **environment}, start_new_session=True, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    asked = (
+        "SELECT 1 FROM pg_stat_activity WHERE application_name = 'octalume.rollback migration' AND query ~ 'pg_sleep'"
+    )
+    wait_until(lambda: bool(server.execute(asked)), 10, "the tool at work")
+    return child
+
+
+def test_a_tool_that_outlived_its_run_is_waited_for(project: dict[str, Any], server: PostgresServer) -> None:
+    child = orphan(project, server, 2)
+    progress: list[str] = []
+    told = call(migration_info, progress=progress, **project, target="41")
+    assert told["current"] == "41", "what was asked earlier would have been wrong a moment later"
+    assert "still at work" in progress[0]
+    assert child.wait(10) == 0
+
+
+def test_a_tool_that_outlived_its_run_is_not_waited_for_for_ever(
+    project: dict[str, Any], server: PostgresServer
+) -> None:
+    child = orphan(project, server, 30)
+    try:
+        with pytest.raises(RollbackError, match=r"still at work \(pid \d+ .*pg_terminate_backend"):
+            call(migration_downgrade, **project, target="41", timeout=1)
+    finally:
+        server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ 'pg_sleep\\(30'")
+        child.wait(10)
+    assert version(server, project) == 42
