@@ -147,7 +147,7 @@ def note(record: RunRecord, steps: Sequence[Mapping[str, Any]], now: datetime) -
 
 
 def remember(record: RunRecord, notices: Sequence[str], facts: Mapping[str, Any]) -> RunRecord:
-    """Add notices that went out, the newest last, and facts; a fact that is known already is not overwritten by nothing."""
+    """Add notices that went out, the newest last, and facts; what is known already is not overwritten by nothing."""
     sent = (*(one for one in record.notices if one not in notices), *dict.fromkeys(notices))
     told = {key: value for key, value in facts.items() if value is not None}
     return replace(record, notices=sent, facts={**record.facts, **told})
