@@ -208,7 +208,7 @@ class ApiServer:
         except (WebSocketException, OSError) as error:
             status = getattr(error, "status_code", 0) or 0
             hint = "grant create on pods/exec" if status == 403 else f"try: kubectl -n {namespace} exec {pod} -- env"
-            why = str(error) if type(error) is OSError else f"{type(error).__name__} {status or ''}"
+            why = str(error) if error.__class__ is OSError else f"{type(error).__name__} {status or ''}"
             raise ApiError(f"{where}: {why}; {hint}", status, "Exec") from None
 
     def _json(
