@@ -248,8 +248,8 @@ class JobRunner:
         lines = self._cluster.log_tail(self._site.namespace, pod, CONTAINER, previous=False) if pod else []
         what = f"{' '.join(argv)} was not done within {round(timeout, 1):g} s in pod {pod} and was ended"
         return RollbackError(
-            f"{what}; what it had not committed is rolled back once the server has noticed. Ask migration_info where the"
-            f" schema is. Its last words: {' / '.join(lines)}",
+            f"{what}; what it had not committed is rolled back once the server has noticed. Ask migration_info"
+            f" where the schema is. Its last words: {' / '.join(lines)}",
             argv=list(argv),
             log=lines,
         )
