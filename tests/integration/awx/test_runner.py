@@ -46,7 +46,6 @@ class Job:
         subprocess.run(["cp", "--archive", "--parents", *names, project], cwd=ROOT, check=True)
         settings = {"runner_mode": "subprocess", "suppress_env_files": True}
         self._write("settings", settings)
-        (directory / "backups").mkdir()
         # The disk of the container: what lies here is gone with the job.
         stage = {"rollback_stage_directory": str(project / "inventories/sandbox")}
         self._write(

@@ -67,7 +67,7 @@ def test_each_single_thing_that_is_missing_is_marked(operator: Operator, tmp_pat
         mirrors = dict.fromkeys(("docker.io", repository.partition("/")[0]), registry.url)
         missing = {
             "version 99": ((), [("previous: 6", "previous: 99")]),
-            "no backup of shop can be taken": (option(database_backup_directory=str(tmp_path / "none")), ()),
+            "no backup of shop can be taken": (option(database_backup_directory=str(Path(__file__) / "none")), ()),
             "(any more)": (option(plan_registry_ask=True, plan_registries=mirrors), ()),
         }
         output, document = planner.plan(replace=[(f"previous: {tag}", f"previous: {repository}:1.3.9")])
