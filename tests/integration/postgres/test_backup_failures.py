@@ -10,6 +10,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ansible_collections.octalume.rollback.plugins.module_utils._postgres.progra
 from ansible_collections.octalume.rollback.plugins.modules import postgres_backup
 
 from tests.integration.postgres.calling import call
+from tests.integration.postgres.relay import relay
 from tests.sandbox.postgres import PostgresServer
 
 
@@ -130,7 +132,6 @@ def test_missing_directories_are_made_and_nobody_else_may_read_a_backup(login: d
 @contextmanager
 def cut_after(port: int, limit: int) -> Iterator[int]:
     """A wire to ``port`` that breaks once a connection has carried ``limit`` bytes from the server; its own port."""
-    listener = socket.create_server(("127.0.0.1", 0))
 
     def pump(source: socket.socket, target: socket.socket, left: int) -> None:
         with suppress(OSError):
@@ -141,20 +142,8 @@ def cut_after(port: int, limit: int) -> Iterator[int]:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
-    def serve() -> None:
-        with suppress(OSError):
-            while True:
-                client, _unused = listener.accept()
-                server = socket.create_connection(("127.0.0.1", port))
-                for ends in ((client, server, 1 << 40), (server, client, limit)):
-                    threading.Thread(target=pump, args=ends, daemon=True).start()
-
-    threading.Thread(target=serve, daemon=True).start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
+    with relay(port, partial(pump, left=1 << 40), partial(pump, left=limit)) as own:
+        yield own
 
 
 @pytest.mark.parametrize(("carried", "where"), [(40_000, "query failed"), (1_500_000, 'table "events" failed')])

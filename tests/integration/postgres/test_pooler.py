@@ -8,9 +8,9 @@ import re
 import shutil
 import socket
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from ansible_collections.octalume.rollback.plugins.module_utils._module import R
 from ansible_collections.octalume.rollback.plugins.modules import postgres_validate_info
 
 from tests.integration.postgres.calling import call
+from tests.integration.postgres.relay import relay
 from tests.sandbox.postgres import ACCOUNT, PostgresServer
 from tests.sandbox.process import LOOPBACK, Process, free_port
 
@@ -31,7 +32,6 @@ OLD = (rb"server_version\x00\d\d", b"server_version\x0013")
 @contextmanager
 def somebody_between(port: int, disguise: Disguise) -> Iterator[int]:
     """A wire to ``port`` whose other end says something else of itself than the server does."""
-    listener = socket.create_server((LOOPBACK, 0))
 
     def pump(source: socket.socket, target: socket.socket, disguised: bool) -> None:
         with suppress(OSError):
@@ -40,20 +40,8 @@ def somebody_between(port: int, disguise: Disguise) -> Iterator[int]:
         with suppress(OSError):
             target.shutdown(socket.SHUT_RDWR)
 
-    def serve() -> None:
-        with suppress(OSError):
-            while True:
-                client, _unused = listener.accept()
-                server = socket.create_connection((LOOPBACK, port))
-                for ends in ((client, server, False), (server, client, True)):
-                    threading.Thread(target=pump, args=ends, daemon=True).start()
-
-    threading.Thread(target=serve, daemon=True).start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
+    with relay(port, partial(pump, disguised=False), partial(pump, disguised=True)) as own:
+        yield own
 
 
 def test_a_pooler_is_known_by_its_process_number(login: dict[str, Any], server: PostgresServer) -> None:
