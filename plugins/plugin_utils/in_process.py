@@ -9,6 +9,7 @@ module runs as an ordinary module: same file, same arguments, same result.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +20,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
-from ansible.plugins.loader import filter_loader
+from ansible.plugins.loader import filter_loader, test_loader
 from ansible.utils.display import Display
 from ansible_collections.octalume.rollback.plugins.module_utils._module import (
     Call,
@@ -32,10 +33,14 @@ from ansible_collections.octalume.rollback.plugins.plugin_utils.undisturbed impo
 
 display = Display()
 
-# This file is first imported by the control process. What it loads, every worker inherits; a filter that only workers
-# ask for is found and compiled again for each task, with everything it imports. Asking for one loads all of them.
+# This file is first imported by the control process. What it loads, every worker inherits; a filter or a test that only
+# workers ask for is found and compiled again for each task, with everything it imports. Asking for one loads all.
 with contextlib.suppress(KeyError):  # where this is imported by something else than Ansible, which knows no collections
     filter_loader.get("octalume.rollback.pick")
+    test_loader.get("ansible.builtin.truthy")
+# And what is there now stays: a worker that is forked when a full collection is due would go through all of it, which
+# takes longer than most tasks, and would copy every page of it.
+gc.freeze()
 
 # AnsibleModule's names for the relations between arguments are the validator's names too.
 RELATIONS = ("mutually_exclusive", "required_together", "required_one_of", "required_if", "required_by")
