@@ -7,7 +7,10 @@ its dynamic client is not: that would ask the server for its whole catalogue (se
 
 from __future__ import annotations
 
+import json
+import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -35,6 +38,11 @@ AUTH_ARGUMENTS: dict[str, Any] = dict(AUTH_ARG_SPEC)
 
 _one_login = threading.Lock()
 
+FRESH = 15.0
+"""Seconds for which a login is used again by the same process: a module, its lock and its run record ask one after the
+other, and each new login reads the kubeconfig, may run a program for a token, and opens a connection of its own."""
+_clients: dict[tuple[int, str], tuple[float, Any]] = {}
+
 
 def connect(params: Mapping[str, Any], warn: Callable[[str], None] = ignore) -> Any:
     """A ``kubernetes.client.ApiClient`` for a module's parameters (only login options are looked at).
@@ -50,6 +58,21 @@ def connect(params: Mapping[str, Any], warn: Callable[[str], None] = ignore) -> 
             "ansible-galaxy collection install kubernetes.core"
         )
     wanted = {name: params.get(name) for name in AUTH_ARG_SPEC if params.get(name) is not None}
+    told = {name: value for name, value in os.environ.items() if name.startswith(("K8S_AUTH_", "KUBE"))}
+    key = (os.getpid(), json.dumps([wanted, told], sort_keys=True, default=str))
+    with _one_login:
+        made, client = _clients.get(key, (0.0, None))
+        if client is None or time.monotonic() - made > FRESH:
+            client = _client(wanted)
+            _clients[key] = (time.monotonic(), client)
+    configuration = client.configuration
+    if not configuration.verify_ssl and configuration.host.startswith("https:"):
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # it does not say whose server
+        warn(f"NOT SECURE: {configuration.host} is not verified: whoever is in between can read every secret")
+    return client
+
+
+def _client(wanted: Mapping[str, Any]) -> Any:
     login = {name: value for name, value in wanted.items() if not name.startswith("impersonate_")}
     try:
         configuration = _configuration(login)
@@ -59,9 +82,6 @@ def connect(params: Mapping[str, Any], warn: Callable[[str], None] = ignore) -> 
             f"cannot log in to Kubernetes: {error}; set kubeconfig (or K8S_AUTH_KUBECONFIG) and check it with: "
             "kubectl --kubeconfig FILE auth whoami"
         ) from error
-    if not configuration.verify_ssl and configuration.host.startswith("https:"):
-        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # it does not say whose server
-        warn(f"NOT SECURE: {configuration.host} is not verified: whoever is in between can read every secret")
     client = kubernetes.client.ApiClient(configuration)
     for name, value in headers.items():
         core._set_header(client, name, value)
@@ -74,12 +94,11 @@ def _configuration(login: Mapping[str, Any]) -> Any:
     The client keeps what it read from a kubeconfig as a default of the process, with a hook that puts the old token
     back over a new one; so nothing is taken from an earlier login, and nothing is left for a later one.
     """
-    with _one_login:
+    kubernetes.client.Configuration.set_default(None)
+    try:
+        return core._create_configuration(core._create_auth_spec(None, **login))
+    finally:
         kubernetes.client.Configuration.set_default(None)
-        try:
-            return core._create_configuration(core._create_auth_spec(None, **login))
-        finally:
-            kubernetes.client.Configuration.set_default(None)
 
 
 def request_headers(client: Any) -> dict[str, str]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,27 @@ def test_a_login_never_leaks_into_the_next(server: KubernetesServer, robot: dict
     administrator = who({"kubeconfig": str(server.kubeconfig)})
     assert who(robot) == "robot"
     assert who({"kubeconfig": str(server.kubeconfig)}) == administrator
+
+
+def test_a_program_for_tokens_runs_once_for_a_module_its_lock_and_its_record(
+    server: KubernetesServer, robot: dict[str, Any], tmp_path: Path
+) -> None:
+    """Those of the large clouds take a second."""
+    runs = tmp_path / "runs"
+    credential = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "kind": "ExecCredential",
+        "status": {"token": robot["api_key"]},
+    }
+    program = tmp_path / "get-token"
+    program.write_text(f"#!/bin/sh\necho >> {runs}\necho '{json.dumps(credential)}'\n")
+    program.chmod(0o755)
+    login = yaml.safe_load(server.kubeconfig.read_text())
+    login["users"][0]["user"] = {
+        "exec": {"apiVersion": credential["apiVersion"], "command": str(program), "interactiveMode": "Never"}
+    }
+    assert [who({"kubeconfig": login}) for _asker in ("lock", "record", "module")] == ["robot"] * 3
+    assert runs.read_text() == "\n"
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
