@@ -50,6 +50,11 @@ options:
     description: Where it is rolled back.
     type: str
     required: true
+  seen:
+    description:
+      - The C(digest) that M(octalume.rollback.rollback_record_info) returned for O(release) and O(environment) when the
+        run looked at them. With O(state=open), nothing is opened if another run has written since.
+    type: str
   header:
     description: C(previous), C(service) and C(document) of the manifest; wanted when the record is opened.
     type: dict
@@ -221,6 +226,7 @@ ARGUMENTS: dict[str, Any] = {
         "keep": {"type": "int"},
         "release": {"type": "str", "required": True},
         "environment": {"type": "str", "required": True},
+        "seen": {"type": "str"},
         "header": {"type": "dict"},
         "decision": {"type": "dict", "default": {}},
         "steps": {"type": "list", "elements": "dict", "default": [], "options": STEP},
@@ -243,6 +249,7 @@ def run(call: Call) -> dict[str, Any]:
     records = store.load()
     before = journal.unfinished(records, wanted["release"], wanted["environment"])
     if wanted["state"] == "open":
+        _demand_as_seen(wanted, records)
         after = journal.resume(before, wanted["decision"]) if before else _begin(call, now, records)
     elif before:
         after = before
@@ -266,6 +273,15 @@ def run(call: Call) -> dict[str, Any]:
         "pruned": [record.id for record in gone],
         "where": store.where(after),
     }
+
+
+def _demand_as_seen(wanted: Mapping[str, Any], records: list[journal.RunRecord]) -> None:
+    release, environment = wanted["release"], wanted["environment"]
+    if wanted.get("seen") not in (None, journal.digest(journal.of(records, release, environment))):
+        raise RollbackError(
+            f"another run has worked on the rollback of {release} in {environment} since this one looked at it; nothing "
+            "was changed by this one. Run again: it looks afresh"
+        )
 
 
 def _removed(call: Call, store: Store, record: journal.RunRecord) -> bool:

@@ -40,6 +40,13 @@ records:
   type: list
   elements: dict
   sample: []
+digest:
+  description:
+    - Stands for what O(release) and O(environment) have in records now. Given to M(octalume.rollback.rollback_record) as
+      C(seen), it keeps a run from acting on what another one has changed meanwhile.
+  returned: success
+  type: str
+  sample: 4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945
 unfinished:
   description:
     - The newest record, if its rollback did not end well; a re-run goes on with it.
@@ -72,16 +79,13 @@ ARGUMENTS: dict[str, Any] = {
 def run(call: Call) -> dict[str, Any]:
     """List the records."""
     release, environment = call.params["release"], call.params["environment"]
-    records = [
-        record
-        for record in open_store(call.params, warn=call.warn).load()
-        if release in (None, record.release) and environment in (None, record.environment)
-    ]
-    records = journal.newest_first(records)
+    every = open_store(call.params, warn=call.warn).load()
+    records = journal.of(every, release, environment)
     open_one = journal.unfinished(records, release, environment) if release and environment else None
     return {
         "changed": False,
         "records": [record.to_json() for record in records],
+        "digest": journal.digest(records),
         "unfinished": open_one.to_json() if open_one else None,
     }
 

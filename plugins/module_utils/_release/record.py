@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -88,10 +90,23 @@ def newest_first(records: Iterable[RunRecord]) -> list[RunRecord]:
     return [record for _moment, record in placed]
 
 
+def of(records: Iterable[RunRecord], release: str | None, environment: str | None) -> list[RunRecord]:
+    """Those of a release and an environment (None: of any), the newest first."""
+    return newest_first(
+        record
+        for record in records
+        if release in (None, record.release) and environment in (None, record.environment)
+    )
+
+
+def digest(records: Iterable[RunRecord]) -> str:
+    """SHA-256, in hexadecimal, over all that the records say."""
+    return hashlib.sha256(json.dumps([record.to_json() for record in records], sort_keys=True).encode()).hexdigest()
+
+
 def unfinished(records: Iterable[RunRecord], release: str, environment: str) -> RunRecord | None:
     """The newest record of this rollback that did not end well, if there is one: a re-run goes on with it."""
-    mine = [record for record in records if (record.release, record.environment) == (release, environment)]
-    newest = next(iter(newest_first(mine)), None)
+    newest = next(iter(of(records, release, environment)), None)
     return newest if newest and newest.status not in ENDED else None
 
 

@@ -160,6 +160,18 @@ def test_an_unfinished_record_is_found_and_taken_up_from_another_machine(sandbox
     assert [record["status"] for record in after["records"]] == ["completed"]
 
 
+def test_what_another_run_has_written_since_it_was_looked_at_is_not_acted_on(sandbox: Sandbox) -> None:
+    where = {"release": "1.4.2", "environment": "here", "directory": None}
+    looked = ask(sandbox, rollback_record_info, **where)["digest"]
+    ask(sandbox, rollback_record, **{**RECORD, "environment": "there", "seen": None})
+    assert ask(sandbox, rollback_record_info, **where)["digest"] == looked, "that is no business of this environment"
+    ask(sandbox, rollback_record, "kim@elsewhere/2", **{**RECORD, "seen": looked})
+    with pytest.raises(RollbackError, match=r"another run has worked on the rollback of 1\.4\.2 in here .*Run again"):
+        ask(sandbox, rollback_record, **{**RECORD, "seen": looked})
+    again = ask(sandbox, rollback_record_info, **where)["digest"]
+    assert ask(sandbox, rollback_record, **{**RECORD, "seen": again})["resumed"] is True
+
+
 def test_a_record_that_a_faster_clock_has_opened_and_aborted_hides_none_that_is_opened_later(
     sandbox: Sandbox,
 ) -> None:
