@@ -51,7 +51,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         path = ROLES / role / "meta" / "argument_specs.yml"
         if not path.is_file():
             raise AnsibleActionFail(f"octalume.rollback has no role {role}")
-        document: dict[str, Any] = self._loader.load_from_file(str(path))
+        document: dict[str, Any] = self._loader.load_from_file(str(path), unsafe=True)  # no copy of it
         return document
 
     def _values(self, names: set[str], task_vars: dict[str, Any]) -> dict[str, Any]:
