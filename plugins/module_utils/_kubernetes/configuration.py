@@ -23,7 +23,7 @@ from .observe import observe
 SECRETS = "/api/v1/secrets"
 PASS, FAIL, ERROR = "pass", "fail", "error"
 EXEC_TIMEOUT = 20.0
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 """Seconds between two looks while waiting, longer every time: an environment cannot be watched, and an operator that
 copies secrets follows at once or after half a minute."""
 
