@@ -279,8 +279,8 @@ def _demand_as_seen(wanted: Mapping[str, Any], records: list[journal.RunRecord])
     release, environment = wanted["release"], wanted["environment"]
     if wanted.get("seen") not in (None, journal.digest(journal.of(records, release, environment))):
         raise RollbackError(
-            f"another run has worked on the rollback of {release} in {environment} since this one looked at it; nothing "
-            "was changed by this one. Run again: it looks afresh"
+            f"another run has worked on the rollback of {release} in {environment} since this one looked at it; "
+            "nothing was changed by this one. Run again: it looks afresh"
         )
 
 

@@ -42,8 +42,9 @@ records:
   sample: []
 digest:
   description:
-    - Stands for what O(release) and O(environment) have in records now. Given to M(octalume.rollback.rollback_record) as
-      C(seen), it keeps a run from acting on what another one has changed meanwhile.
+    - Stands for what O(release) and O(environment) have in records now. Given to
+      M(octalume.rollback.rollback_record) as C(seen), it keeps a run from acting on what another one has changed
+      meanwhile.
   returned: success
   type: str
   sample: 4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945

@@ -93,9 +93,7 @@ def newest_first(records: Iterable[RunRecord]) -> list[RunRecord]:
 def of(records: Iterable[RunRecord], release: str | None, environment: str | None) -> list[RunRecord]:
     """Those of a release and an environment (None: of any), the newest first."""
     return newest_first(
-        record
-        for record in records
-        if release in (None, record.release) and environment in (None, record.environment)
+        record for record in records if release in (None, record.release) and environment in (None, record.environment)
     )
 
 
