@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help bench setup demo sandbox sandbox-down test test-external conformance lint requirements audit chaos build drills versions docs picture clean
+.PHONY: .lint-code .lint-collection help bench setup demo sandbox sandbox-down test test-external conformance lint requirements audit chaos build drills versions docs picture clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -52,13 +52,18 @@ bench: $(TOOLS) ## Measure everything against the ways it is done by hand (an ho
 	@PYTHONPATH=$(CURDIR):$(CURDIR)/collections python -m tests.benchmark
 
 lint: $(TOOLS) ## Check code, playbooks and roles, by ansible-test too
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target .lint-code .lint-collection
+
+.lint-code:
 	@ruff check --quiet . && ruff format --quiet --check .
 	@mypy plugins/module_utils
-	@ansible-lint -q
 	@yamllint --strict .
 	@antsibull-changelog lint
-	@tests/sanity.sh
 	@shellcheck $$(git ls-files '*.sh') .ci/run
+	@ansible-lint -q
+
+.lint-collection:
+	@tests/sanity.sh
 
 drills: $(TOOLS) ## Break a release in ten ways, and roll it back each time (DRILL=vault_sealed: in one)
 	@molecule test $(if $(DRILL),--scenario-name $(DRILL),--all) --no-command-borders
