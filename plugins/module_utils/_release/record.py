@@ -180,5 +180,5 @@ def close(record: RunRecord, outcome: str, now: datetime) -> RunRecord:
 
 def to_prune(records: Iterable[RunRecord], environment: str, keep: int) -> list[RunRecord]:
     """Records of ``environment`` that have ended well and are not among the ``keep`` newest of it."""
-    mine = newest_first(one for one in records if one.environment == environment)
+    mine = of(records, None, environment)
     return [one for one in reversed(mine[keep:]) if one.status in ENDED]
