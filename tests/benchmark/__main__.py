@@ -29,11 +29,10 @@ def spread(found: Mapping[str, float]) -> str:
 
 def rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """What was measured, what it was found to be, and what it should be."""
-    for part, told in (
-        ("rollback", rollbacks), ("environments", fleets), ("checks", check_runs), ("backup", backups),
-    ):  # fmt: skip
-        if part in found:
-            yield from told(found[part])
+    yield from rollbacks(found["rollback"])
+    yield from fleets(found["environments"])
+    yield from check_runs(found["checks"])
+    yield from backups(found["backup"])
 
 
 def rollbacks(race: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
