@@ -5,30 +5,25 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
+from tests.listener import listening
 from tests.sandbox.process import LOOPBACK
 
 Pump = Callable[[socket.socket, socket.socket], None]
 
 
-@contextmanager
-def relay(port: int, there: Pump, back: Pump) -> Iterator[int]:
+def relay(port: int, there: Pump, back: Pump) -> AbstractContextManager[int]:
     """A wire to ``port``: ``there`` carries from the client to the server, ``back`` the other way; its own port."""
-    listener = socket.create_server((LOOPBACK, 0))
 
-    def serve() -> None:
-        with suppress(OSError):
-            while True:
-                client, _unused = listener.accept()
-                server = socket.create_connection((LOOPBACK, port))
-                for pump, ends in ((there, (client, server)), (back, (server, client))):
-                    threading.Thread(target=pump, args=ends, daemon=True).start()
+    def attend(client: socket.socket) -> None:
+        try:
+            server = socket.create_connection((LOOPBACK, port))
+        except OSError:
+            client.close()
+            return
+        threading.Thread(target=there, args=(client, server), daemon=True).start()
+        back(server, client)
 
-    threading.Thread(target=serve, daemon=True).start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
+    return listening(attend)

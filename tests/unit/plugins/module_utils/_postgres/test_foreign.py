@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 
 import pytest
 from ansible_collections.octalume.rollback.plugins.module_utils._module import RollbackError
@@ -17,6 +15,8 @@ from ansible_collections.octalume.rollback.plugins.module_utils._postgres.foreig
     refuse_address,
 )
 from ansible_collections.octalume.rollback.plugins.module_utils._postgres.model import Connection
+
+from tests.listener import listening
 
 MYSQL = b"\x4a\0\0\0\x0a8.4.3\0\x0b\0\0\0" + b"x" * 60
 MARIADB = b"\x5a\0\0\0\x0a5.5.5-10.11.6-MariaDB-0+deb12u1\0" + b"x" * 40
@@ -82,10 +82,8 @@ def test_words_of_tools(text: str, product: str) -> None:
     assert product_of_words(text) == product
 
 
-@contextmanager
-def server(greeting: bytes, answers: dict[bytes, bytes]) -> Iterator[int]:
+def server(greeting: bytes, answers: dict[bytes, bytes]) -> AbstractContextManager[int]:
     """A server that says ``greeting`` and then answers by the first byte it hears; its port."""
-    listener = socket.create_server(("127.0.0.1", 0))
 
     def attend(wire: socket.socket) -> None:
         with suppress(OSError), wire:
@@ -93,17 +91,7 @@ def server(greeting: bytes, answers: dict[bytes, bytes]) -> Iterator[int]:
             heard = wire.recv(4096)
             wire.sendall(answers.get(heard[:1], b""))
 
-    def serve() -> None:
-        with suppress(OSError):
-            while True:
-                threading.Thread(target=attend, args=(listener.accept()[0],), daemon=True).start()
-
-    threading.Thread(target=serve, daemon=True).start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
+    return listening(attend)
 
 
 @pytest.mark.parametrize(
